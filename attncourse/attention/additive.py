@@ -1,0 +1,217 @@
+r"""Additive attention: a small network scores each pair, or each place.
+
+.. math::
+
+   e_{ij} = v^\top \tanh(W q_i + U k_j + b), \qquad
+   \alpha_{ij} = \operatorname{softmax}_j(e_{ij})
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from attncourse.attention.masking import check_mask, masked_softmax
+
+QUERIES_PER_BLOCK = 32
+
+
+class AdditiveAttention(nn.Module):
+    r"""Attention whose scores come from a hidden layer, not a product.
+
+    Query and key may have different widths. Without the tanh the score
+    would be a sum of a query term and a key term; the query term is the
+    same for every key and cancels in the softmax, so the weights would not
+    depend on the query at all.
+
+    Parameters
+    ----------
+    query_dim, key_dim
+        Widths of the query and key tokens.
+    hidden_dim
+        Width of the hidden layer.
+
+    Raises
+    ------
+    ValueError
+        If a width is below one.
+
+    Notes
+    -----
+    Cost for n queries and m keys: :math:`nm h` tanh and multiply-adds after
+    both projections, h the hidden width. Queries are scored in blocks, so
+    that the (queries, keys, hidden) tensor never exists as a whole.
+
+    References
+    ----------
+    Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly
+    Learning to Align and Translate", ICLR 2015.
+    """
+
+    def __init__(self, query_dim: int, key_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        _check_widths(
+            query_dim=query_dim, key_dim=key_dim, hidden_dim=hidden_dim
+        )
+        self.query = nn.Linear(query_dim, hidden_dim, bias=False)
+        self.key = nn.Linear(key_dim, hidden_dim)
+        self.score = nn.Linear(hidden_dim, 1, bias=False)
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
+        value: Float[Tensor, "batch keys value_dim"],
+        mask: Bool[Tensor, "..."] | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch queries value_dim"]
+        | tuple[
+            Float[Tensor, "batch queries value_dim"],
+            Float[Tensor, "batch 1 queries keys"],
+        ]
+    ):
+        """Mix the values by the learned score of each query with each key.
+
+        Parameters
+        ----------
+        query, key, value
+            Tokens; ``value`` has one token for each key.
+        mask
+            True = may be attended; broadcastable to (batch, 1, queries,
+            keys). A query with nothing to attend gets zeros.
+        return_weights
+            Also return the weights, with one head.
+        """
+        if not len(query) == len(key) == len(value):
+            raise ValueError(
+                f"query, key and value need the same batch size, got "
+                f"{len(query)}, {len(key)} and {len(value)}"
+            )
+        if key.shape[1] != value.shape[1]:
+            raise ValueError(
+                f"key and value need the same number of tokens, got "
+                f"{key.shape[1]} and {value.shape[1]}"
+            )
+        check_mask(mask, (len(query), 1, query.shape[1], key.shape[1]))
+        scores = self._scores(self.query(query), self.key(key)).unsqueeze(1)
+        weights = masked_softmax(scores, mask)
+        output = weights.squeeze(1).to(value.dtype) @ value
+        return (output, weights) if return_weights else output
+
+    def _scores(
+        self,
+        query: Float[Tensor, "batch queries hidden"],
+        key: Float[Tensor, "batch keys hidden"],
+    ) -> Float[Tensor, "batch queries keys"]:
+        # A compiler fuses the broadcast and needs no blocks.
+        compiling = torch.compiler.is_compiling()
+        size = query.shape[1] if compiling else QUERIES_PER_BLOCK
+        blocks = [
+            self.score(torch.tanh(block.unsqueeze(2) + key.unsqueeze(1)))
+            for block in query.split(size, dim=1)
+        ]
+        return torch.cat(blocks, dim=1).squeeze(-1)
+
+
+class AdditivePooling2d(nn.Module):
+    r"""Pool a feature map to one vector by a learned score for each place.
+
+    .. math::
+
+       e_i = w^\top \tanh(W f_i + b), \qquad
+       \alpha = \operatorname{softmax}(e) \text{ over all } H \cdot W, \qquad
+       v = \sum_i \alpha_i f_i
+
+    :math:`w` starts at zero, so that training starts from global average
+    pooling. A bias behind :math:`w` would shift every score alike and
+    cancel in the softmax; there is none.
+
+    Parameters
+    ----------
+    channels
+        Channels C of the map.
+    hidden_dim
+        Width a of the hidden layer; C by default.
+
+    Raises
+    ------
+    ValueError
+        If a width is below one.
+
+    Notes
+    -----
+    Cost for N = H x W places: :math:`N(Ca + a + C)` multiply-adds,
+    :math:`a(C + 2)` weights. Any map size.
+
+    References
+    ----------
+    Raffel and Ellis, "Feed-Forward Networks with Attention Can Solve Some
+    Long-Term Memory Problems", 2015; Ilse, Tomczak and Welling,
+    "Attention-based Deep Multiple Instance Learning", ICML 2018.
+    """
+
+    def __init__(self, channels: int, hidden_dim: int | None = None) -> None:
+        super().__init__()
+        hidden_dim = channels if hidden_dim is None else hidden_dim
+        _check_widths(channels=channels, hidden_dim=hidden_dim)
+        self.hidden = nn.Conv2d(channels, hidden_dim, kernel_size=1)
+        self.score = nn.Conv2d(hidden_dim, 1, kernel_size=1, bias=False)
+        nn.init.zeros_(self.score.weight)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        mask: Bool[Tensor, "..."] | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch channels"]
+        | tuple[
+            Float[Tensor, "batch channels"],
+            Float[Tensor, "batch 1 height width"],
+        ]
+    ):
+        """Average the places of the map, each by its own weight.
+
+        Parameters
+        ----------
+        x
+            Feature map.
+        mask
+            True = may be attended; broadcastable to (batch, 1, height,
+            width). A sample with nothing to attend gets zeros.
+        return_weights
+            Also return the weights; they sum to one over height and width.
+        """
+        scores = self.scores(x)
+        check_mask(mask, tuple(scores.shape))
+        if mask is not None:
+            mask = mask.expand(scores.shape).flatten(2)
+        weights = masked_softmax(scores.flatten(2), mask)
+        weights = weights.unflatten(2, scores.shape[2:])
+        pooled = weighted_sum(x, weights)
+        return (pooled, weights) if return_weights else pooled
+
+    def scores(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Score every place, before the softmax."""
+        scores: Tensor = self.score(torch.tanh(self.hidden(x)))
+        return scores
+
+
+def weighted_sum(
+    x: Float[Tensor, "batch channels height width"],
+    weights: Float[Tensor, "batch 1 height width"],
+) -> Float[Tensor, "batch channels"]:
+    """Sum the places of a map, each times its weight."""
+    # (batch, channels, places) @ (batch, places, 1)
+    pooled = x.flatten(2) @ weights.to(x.dtype).flatten(2).mT
+    return pooled.squeeze(-1)
+
+
+def _check_widths(**widths: int) -> None:
+    for name, width in widths.items():
+        if width < 1:
+            raise ValueError(f"{name} must be at least 1, got {width}")
