@@ -83,17 +83,18 @@ class AdditiveAttention(nn.Module):
         return_weights
             Also return the weights, with one head.
         """
-        if not len(query) == len(key) == len(value):
+        if not query.shape[0] == key.shape[0] == value.shape[0]:
             raise ValueError(
                 f"query, key and value need the same batch size, got "
-                f"{len(query)}, {len(key)} and {len(value)}"
+                f"{query.shape[0]}, {key.shape[0]} and {value.shape[0]}"
             )
         if key.shape[1] != value.shape[1]:
             raise ValueError(
                 f"key and value need the same number of tokens, got "
                 f"{key.shape[1]} and {value.shape[1]}"
             )
-        check_mask(mask, (len(query), 1, query.shape[1], key.shape[1]))
+        pairs = (query.shape[0], 1, query.shape[1], key.shape[1])
+        check_mask(mask, pairs)
         scores = self._scores(self.query(query), self.key(key)).unsqueeze(1)
         weights = masked_softmax(scores, mask)
         output = weights.squeeze(1).to(value.dtype) @ value

@@ -25,7 +25,7 @@ class AveragePooling2d(nn.Module):
         if not return_weights:
             return pooled
         places = x.shape[2] * x.shape[3]
-        weights = x.new_full((len(x), 1, *x.shape[2:]), 1 / places)
+        weights = x.new_full((x.shape[0], 1, *x.shape[2:]), 1 / places)
         return pooled, weights
 
 

@@ -1,0 +1,87 @@
+"""One case for every mechanism: how to build it and what to feed it.
+
+The tests of ``test_every_mechanism.py`` and of ``tests/compiled`` run over
+this list, so a new mechanism gets all of them by adding a line here. Sizes
+are distinct primes: no two axes can be swapped without a test noticing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from attncourse import attention
+
+BATCH = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mechanism with inputs; the batch is the first axis of each."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    shapes: tuple[tuple[int, ...], ...]
+    other: tuple[tuple[int, ...], ...]  # a second size it must accept
+    weights: tuple[int, ...]  # shape of the weights of one sample
+    sums_over: tuple[int, ...] = ()  # axes over which they sum to one
+    has_mask: bool = False
+    skip: dict[str, str] = field(default_factory=dict)  # test -> reason
+
+    def module(self) -> nn.Module:
+        """The mechanism with every parameter away from its special start.
+
+        Zero-initialised gates would hide what the mechanism computes.
+        """
+        torch.manual_seed(0)
+        module = self.build()
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        return module.eval()
+
+    def inputs(
+        self,
+        batch: int = BATCH,
+        *,
+        seed: int = 1,
+        dtype: torch.dtype = torch.float32,
+        other: bool = False,
+    ) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        return [
+            torch.randn(batch, *shape, generator=generator).to(dtype)
+            for shape in (self.other if other else self.shapes)
+        ]
+
+
+CASES = [
+    Case(
+        "MultiHeadAttention",
+        lambda: attention.MultiHeadAttention(14, 2),
+        shapes=((5, 14), (11, 14), (11, 14)),
+        other=((7, 14), (3, 14), (3, 14)),
+        weights=(2, 5, 11),
+        sums_over=(3,),
+        has_mask=True,
+    ),
+    Case(
+        "AdditiveAttention",
+        lambda: attention.AdditiveAttention(7, 5, 13),
+        shapes=((37, 7), (11, 5), (11, 17)),
+        other=((3, 7), (19, 5), (19, 2)),
+        weights=(1, 37, 11),
+        sums_over=(3,),
+        has_mask=True,
+    ),
+    Case(
+        "AdditivePooling2d",
+        lambda: attention.AdditivePooling2d(7, 5),
+        shapes=((7, 11, 13),),
+        other=((7, 5, 3),),
+        weights=(1, 11, 13),
+        sums_over=(2, 3),
+        has_mask=True,
+    ),
+]
