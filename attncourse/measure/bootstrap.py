@@ -1,0 +1,87 @@
+"""An interval for the difference between two arms of an experiment."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Interval(NamedTuple):
+    """A mean difference and the bounds of its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __repr__(self) -> str:
+        """Four significant digits."""
+        return (
+            f"Interval(mean={self.mean:.4g}, low={self.low:.4g}, "
+            f"high={self.high:.4g})"
+        )
+
+
+def paired_bootstrap(
+    treatment: Sequence[float] | Float[Tensor, " pairs"],
+    control: Sequence[float] | Float[Tensor, " pairs"],
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of the mean paired difference.
+
+    Pair i holds the two results that share seed i (or image i). Pairs are
+    drawn with replacement, and the interval spans the middle ``level`` of
+    the means of ``treatment - control``.
+
+    Raises
+    ------
+    ValueError
+        If the two are not lists of equally many finite numbers, at least
+        two, or ``level`` or ``resamples`` is out of range.
+
+    Notes
+    -----
+    With few pairs the interval is too narrow.
+
+    References
+    ----------
+    Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of
+    Statistics 1979.
+    """
+    ours = _numbers(treatment, "treatment")
+    theirs = _numbers(control, "control")
+    if len(ours) != len(theirs):
+        raise ValueError(
+            f"treatment and control must be equally long, got {len(ours)} "
+            f"and {len(theirs)}"
+        )
+    if len(ours) < 2:
+        raise ValueError(f"treatment needs at least 2 pairs, got {len(ours)}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
+    difference = ours - theirs
+    drawn = np.random.default_rng(seed).choice(
+        difference, (resamples, len(difference))
+    )
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn.mean(1), (tail, 1 - tail))
+    return Interval(float(difference.mean()), float(low), float(high))
+
+
+def _numbers(values: Sequence[float] | Tensor, name: str) -> np.ndarray:
+    numbers = torch.as_tensor(values, dtype=torch.float64, device="cpu")
+    if numbers.ndim != 1:
+        raise ValueError(
+            f"{name} must be a list of numbers, got shape "
+            f"{tuple(numbers.shape)}"
+        )
+    if not numbers.isfinite().all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return numbers.detach().numpy()

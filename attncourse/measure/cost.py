@@ -1,0 +1,260 @@
+"""What a module costs: parameters, arithmetic, time and memory."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+WARM_UP = 2
+
+
+class Cost(NamedTuple):
+    """What one call of a module costs.
+
+    Attributes
+    ----------
+    parameters
+        Numbers that the module learns or holds as parameters.
+    multiply_adds
+        Multiply-adds of all matrix products and convolutions in the call;
+        element-wise work, norms, softmax and pooling are not counted.
+    milliseconds
+        Median wall time of the call.
+    peak_mib
+        Most tensor memory held at once during the call, beyond what was
+        held before it (parameters and inputs), in MiB; NaN on devices other
+        than CPU and CUDA.
+    """
+
+    parameters: int
+    multiply_adds: int
+    milliseconds: float
+    peak_mib: float
+
+    def __repr__(self) -> str:
+        """Thousands separated, three significant digits."""
+        return (
+            f"Cost(parameters={self.parameters:,}, "
+            f"multiply_adds={self.multiply_adds:,}, "
+            f"milliseconds={self.milliseconds:.3g}, "
+            f"peak_mib={self.peak_mib:.3g})"
+        )
+
+
+def cost(
+    module: nn.Module,
+    *inputs: Tensor,
+    backward: bool = False,
+    repeats: int = 11,
+) -> Cost:
+    """Measure one call of a module.
+
+    Parameters
+    ----------
+    module
+        Called as ``module(*inputs)``, on the device it stands on.
+    inputs
+        Its arguments.
+    backward
+        False: evaluation mode, no gradients recorded. True: training mode,
+        forward and then the gradient of the summed output for all
+        parameters and all inputs that require one.
+    repeats
+        Timed calls, after two to warm up.
+
+    Returns
+    -------
+    Cost
+        Time depends on the machine, its load and
+        ``torch.get_num_threads()``; the other three do not. To compare
+        modules, time them with :func:`costs`.
+
+    Raises
+    ------
+    ValueError
+        If ``repeats`` is below one, or ``backward`` is asked for and
+        nothing requires a gradient.
+
+    Notes
+    -----
+    Afterwards the module has its modes, gradients and buffers back, and the
+    random state is as before.
+
+    A fused attention kernel counts with the multiply-adds of the plain
+    products that it replaces. On a CPU the memory is what torch's own
+    allocator hands out; scratch space that a library asks of the system
+    itself is not seen.
+    """
+    return costs(
+        {"module": module}, *inputs, backward=backward, repeats=repeats
+    )["module"]
+
+
+def costs(
+    modules: Mapping[str, nn.Module],
+    *inputs: Tensor,
+    backward: bool = False,
+    repeats: int = 11,
+) -> dict[str, Cost]:
+    """Measure several modules on the same inputs, like :func:`cost`.
+
+    The timed calls are interleaved: each round calls every module once, so
+    that a machine that slows down for a while slows all of them.
+
+    Raises
+    ------
+    ValueError
+        As :func:`cost`.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    calls = {
+        name: _call(module, inputs, backward)
+        for name, module in modules.items()
+    }
+    device = _device(modules, inputs)
+    with _undone(modules, backward, device):
+        arithmetic = {name: _multiply_adds(calls[name]) for name in calls}
+        peaks = {name: _peak_mib(calls[name], device) for name in calls}
+        times = _milliseconds(calls, device, repeats)
+    return {
+        name: Cost(
+            sum(p.numel() for p in module.parameters()),
+            arithmetic[name],
+            times[name],
+            peaks[name],
+        )
+        for name, module in modules.items()
+    }
+
+
+def _call(
+    module: nn.Module, inputs: tuple[Tensor, ...], backward: bool
+) -> Callable[[], object]:
+    if not backward:
+        return torch.no_grad()(lambda: module(*inputs))
+    sources = [
+        tensor
+        for tensor in (*module.parameters(), *inputs)
+        if tensor.requires_grad
+    ]
+    if not sources:
+        raise ValueError(
+            "backward=True needs a parameter or an input that requires a "
+            "gradient, got none"
+        )
+
+    def forward_and_backward() -> object:
+        outputs = [
+            leaf
+            for leaf in tree_leaves(module(*inputs))
+            if isinstance(leaf, Tensor) and leaf.requires_grad
+        ]
+        loss = torch.stack([output.sum() for output in outputs]).sum()
+        return torch.autograd.grad(loss, sources, allow_unused=True)
+
+    return torch.enable_grad()(forward_and_backward)
+
+
+def _device(
+    modules: Mapping[str, nn.Module], inputs: tuple[Tensor, ...]
+) -> torch.device:
+    parameters = (p for m in modules.values() for p in m.parameters())
+    first = next(iter((*inputs, *parameters)), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+@contextmanager
+def _undone(
+    modules: Mapping[str, nn.Module], backward: bool, device: torch.device
+) -> Iterator[None]:
+    """Set the modes; afterwards put modes, buffers and random state back."""
+    parts = [part for module in modules.values() for part in module.modules()]
+    modes = [part.training for part in parts]
+    buffers = [b for module in modules.values() for b in module.buffers()]
+    saved = [buffer.clone() for buffer in buffers]
+    cuda = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(cuda):
+            for module in modules.values():
+                module.train(backward)
+            yield
+    finally:
+        for part, mode in zip(parts, modes, strict=True):
+            part.training = mode
+        with torch.no_grad():
+            for buffer, old in zip(buffers, saved, strict=True):
+                buffer.copy_(old)
+
+
+def _multiply_adds(call: Callable[[], object]) -> int:
+    """Count without the fused kernels that the counter cannot see into."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        counter = FlopCounterMode(display=False)
+        with counter, sdpa_kernel(SDPBackend.MATH):
+            call()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+    return int(counter.get_total_flops()) // 2
+
+
+def _milliseconds(
+    calls: Mapping[str, Callable[[], object]],
+    device: torch.device,
+    repeats: int,
+) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(WARM_UP + repeats):
+        for name, call in calls.items():
+            _synchronise(device)
+            start = time.perf_counter()
+            call()
+            _synchronise(device)
+            times[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(t[WARM_UP:]) for name, t in times.items()}
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+def _peak_mib(call: Callable[[], object], device: torch.device) -> float:
+    if device.type == "cpu":
+        return _peak_on_cpu(call) / 2**20
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        torch.cuda.synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    return float("nan")
+
+
+def _peak_on_cpu(call: Callable[[], object]) -> int:
+    """Follow every allocation and release that torch makes, in bytes.
+
+    The profiler's library would log each start and stop on stderr.
+    """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    with torch.autograd.profiler.profile(
+        use_kineto=False, profile_memory=True
+    ) as profile:
+        call()
+    held = peak = 0
+    for event in profile.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak

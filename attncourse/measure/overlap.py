@@ -1,0 +1,69 @@
+"""What a map and an answer key of another resolution have in common."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def coverage(
+    weights: Float[Tensor, "batch heads rows columns"],
+    masks: Bool[Tensor, "batch 1 height width"],
+) -> Float[Tensor, "batch 1 rows columns"]:
+    """Share of the area of each cell of the map that the mask covers.
+
+    Both are laid over the same rectangle. The shares are exact for any two
+    sizes, whether one divides the other or not, so a cell that the edge of
+    the mask crosses counts in part.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not belong together, a weight is negative or not
+        finite, or a mask is empty.
+    """
+    _check(weights, masks)
+    rows = _shares(weights.shape[2], masks.shape[2], weights)
+    columns = _shares(weights.shape[3], masks.shape[3], weights)
+    return rows @ masks.to(rows.dtype) @ columns.mT
+
+
+def at_least_float32(weights: Tensor) -> Tensor:
+    """Raise half precision, in which sums over a map lose digits."""
+    return weights.to(torch.promote_types(weights.dtype, torch.float32))
+
+
+def _shares(
+    cells: int, pixels: int, like: Tensor
+) -> Float[Tensor, "cells pixels"]:
+    """Share of each cell that each pixel takes, along one axis."""
+    cell = torch.arange(cells, device=like.device)[:, None] * pixels
+    pixel = torch.arange(pixels, device=like.device) * cells
+    end = torch.minimum(cell + pixels, pixel + cells)
+    shared = (end - torch.maximum(cell, pixel)).clamp_min(0)
+    return shared.to(at_least_float32(like).dtype) / pixels
+
+
+def _check(weights: Tensor, masks: Tensor) -> None:
+    if weights.ndim != 4:
+        raise ValueError(
+            f"weights must have the shape (batch, heads, rows, columns), "
+            f"got {tuple(weights.shape)}"
+        )
+    if masks.dtype != torch.bool:
+        raise ValueError(f"masks must be boolean, got {masks.dtype}")
+    if masks.ndim != 4 or masks.shape[:2] != (len(weights), 1):
+        raise ValueError(
+            f"masks must have the shape ({len(weights)}, 1, height, width), "
+            f"got {tuple(masks.shape)}"
+        )
+    if not weights.isfinite().all():
+        raise ValueError("weights must be finite, got NaN or infinity")
+    if (weights < 0).any():
+        raise ValueError(
+            f"weights must not be negative, got {weights.min().item():.3g}"
+        )
+    empty = (~masks.flatten(1).any(1)).nonzero().flatten()
+    if len(empty):
+        raise ValueError(
+            f"masks must each have a True, got none in sample {empty[0]}"
+        )
