@@ -1,0 +1,63 @@
+# make book    set up, execute the lessons, build the HTML book
+# make serve   show the book on http://localhost:8000
+# make test    set up, unit tests, every lesson, the built site
+# make lab     JupyterLab in lessons/
+# make check   lint, format, types, unit tests
+# make clean   remove what was built (the environment in .venv stays)
+
+PYTHON ?= python3
+PORT ?= 8000
+
+BIN := .venv/bin
+STAMP := .venv/.complete
+NOT_SITE := not site and not browser
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: book serve test lab check clean setup
+.DEFAULT_GOAL := book
+
+book: $(STAMP)
+	@$(BIN)/jupyter-book build . -W --keep-going
+	@echo "The book: $(CURDIR)/_build/html/index.html"
+
+serve: book
+	@echo "Serving on http://localhost:$(PORT) (stop with Ctrl-C)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 \
+	  --directory _build/html
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --nbmake tests lessons -m "$(NOT_SITE)"
+	@$(MAKE) --no-print-directory book
+	$(BIN)/python -m pytest tests/book -m "site or browser"
+
+lab: $(STAMP)
+	@$(BIN)/jupyter-lab --notebook-dir=lessons
+
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests -m "$(NOT_SITE) and not slow"
+
+clean:
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+setup: $(STAMP)
+
+# A venv is recorded as complete only after its last step; uv makes the
+# installation quick, and pip does the same where uv does not run.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is older (or" \
+	    "missing). Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; \
+	  exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+	  echo "No virtual environment could be made; on Debian and Ubuntu:" \
+	    "apt-get install python3-venv"; exit 1; }
+	@echo "Installing the environment into .venv (several GB at first)"
+	@$(BIN)/python -m pip install --quiet uv || true
+	@$(BIN)/uv pip sync --python $(BIN)/python requirements.lock || \
+	  $(BIN)/python -m pip install --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,91 @@
+"""Sphinx extension: executed lessons, local MathJax, a silent console."""
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+
+import course_execution
+import course_pages
+
+
+def lesson_of(env: BuildEnvironment, docname: str) -> Path | None:
+    path = Path(env.doc2path(docname))
+    return path if path.suffix == ".ipynb" else None
+
+
+def point_at_fork(app: Sphinx, config: Config) -> None:
+    """Let the launch buttons of a fork's book open the fork's notebooks."""
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    if repository:
+        url = f"https://github.com/{repository}"
+        config.html_theme_options["repository_url"] = url
+
+
+def execute_lessons(app: Sphinx) -> None:
+    lessons = course_execution.lessons()
+    try:
+        course_execution.execute_missing(lessons)
+    except Exception as error:
+        raise ExtensionError(f"a lesson failed: {error}") from error
+
+
+def find_stale(
+    app: Sphinx,
+    env: BuildEnvironment,
+    added: set[str],
+    changed: set[str],
+    removed: set[str],
+) -> list[str]:
+    """Read a lesson again when its outputs are others than were shown."""
+    before = getattr(env, "course_keys", {})
+    lessons = {name: lesson_of(env, name) for name in env.found_docs}
+    now = {n: course_execution.key(x) for n, x in lessons.items() if x}
+    env.course_keys = now
+    return [name for name in now if now[name] != before.get(name)]
+
+
+def show_outputs(app: Sphinx, docname: str, source: list[str]) -> None:
+    lesson = lesson_of(app.env, docname)
+    notebook = lesson and course_execution.stored(lesson)
+    if notebook:
+        source[0] = nbformat.writes(notebook)
+
+
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """One script and its fonts, of the 24 MB that the wheel carries."""
+    if error or app.builder.format != "html":
+        return
+    spec = find_spec("sphinx-mathjax-offline")
+    source = Path(spec.origin).parent / "static" / "mathjax"
+    target = Path(app.outdir, "_static", "vendor", "mathjax")
+    fonts = Path("output", "chtml", "fonts")
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source / "tex-chtml-full.js", target)
+    shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+
+
+def silence_theme(app: Sphinx, error: Exception | None) -> None:
+    """Take the theme's progress notes out; its warnings and errors stay."""
+    scripts = Path(app.outdir, "_static", "scripts")
+    for script in scripts.glob("*-theme.js"):
+        code = script.read_text(encoding="utf8")
+        script.write_text(code.replace("console.log(", "void("), "utf8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("config-inited", point_at_fork)
+    app.connect("builder-inited", execute_lessons)
+    app.connect("env-get-outdated", find_stale)
+    app.connect("source-read", show_outputs)
+    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", silence_theme)
+    course_pages.setup(app)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
