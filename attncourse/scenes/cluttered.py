@@ -156,7 +156,11 @@ class ClutteredDigits(Dataset):
     ]:
         images, labels, masks = self._first
         assert masks is not None
-        return images[index].clone(), labels[index], masks[index].clone()
+        return (
+            images[index].clone(),
+            labels[index].clone(),
+            masks[index].clone(),
+        )
 
     @cached_property
     def _first(self) -> Scenes:
