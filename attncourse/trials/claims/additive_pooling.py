@@ -1,0 +1,175 @@
+"""Does additive pooling find the digit, and would accuracy tell?"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse.attention import AdditivePooling2d
+from attncourse.exhibits.additive import ColumnSoftmaxPooling2d
+from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
+from attncourse.scenes import ClutteredDigits
+from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.maps import (
+    ClassActivation,
+    shuffled_map,
+    uniform_map,
+    with_map_replaced,
+)
+from attncourse.trials.runs import Arm
+
+CHANNELS = 32
+
+
+class ConvolvedAverage(nn.Module):
+    """Average pooling behind a 1 x 1 convolution.
+
+    It has as many parameters as additive pooling: 1,088 at 32 channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+        )
+        self.average = AveragePooling2d()
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch channels"]
+        | tuple[
+            Float[Tensor, "batch channels"],
+            Float[Tensor, "batch 1 height width"],
+        ]
+    ):
+        """Mix the channels of each place, then average the places."""
+        pooled: Tensor = self.average(
+            self.mix(x), return_weights=return_weights
+        )
+        return pooled
+
+
+def network(pooling: Callable[[], nn.Module]) -> AttentionCNN:
+    """Build the network; all arms of a seed start from the same trunk."""
+    model = AttentionCNN(widths=(8, 16, 32, CHANNELS))
+    model.pooling = pooling()
+    return model
+
+
+POOLINGS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "average": ("global average", AveragePooling2d),
+    "average+mlp": (
+        "1 x 1 convolution, global average",
+        partial(ConvolvedAverage, CHANNELS),
+    ),
+    "max": ("global max", MaxPooling2d),
+    "attention": (
+        "additive attention",
+        partial(AdditivePooling2d, CHANNELS),
+    ),
+    "column": (
+        "additive, softmax per column (wrong)",
+        partial(ColumnSoftmaxPooling2d, CHANNELS),
+    ),
+}
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one arm and score it, its map, and what replaces the map."""
+    torch.manual_seed(seed)
+    model = network(POOLINGS[arm][1])
+    fit(
+        model,
+        ClutteredDigits(budget.scenes, seed=seed),
+        epochs=budget.epochs,
+        batch_size=budget.batch_size,
+        lr=budget.lr,
+        seed=seed,
+        progress=False,
+    )
+    test = ClutteredDigits(budget.test_scenes, split="test").draw()
+    metrics = evaluate(model, test)
+    if arm in ("attention", "column"):
+        for name, replace in [
+            ("drop_uniform", uniform_map),
+            ("drop_shuffled", shuffled_map),
+        ]:
+            changed = evaluate(with_map_replaced(model, replace), test)
+            metrics[name] = metrics["accuracy"] - changed["accuracy"]
+    if arm in ("average", "max"):
+        activation = evaluate(ClassActivation(model), test)
+        metrics["cam_mass"] = activation["mass"]
+        metrics["cam_pointing"] = activation["pointing"]
+    return metrics
+
+
+CLAIM = Claim(
+    question=(
+        "Does additive pooling find the digit among clutter, and would "
+        "accuracy show it if it did not?"
+    ),
+    source=(
+        "Additive pooling of a map without a query; the version normalised "
+        "per column is printed in widely copied code."
+    ),
+    arms={
+        name: Arm(label, partial(network, pooling))
+        for name, (label, pooling) in POOLINGS.items()
+    },
+    control="average",
+    run=run,
+    example=(1, 1, 60, 60),
+    metrics=("accuracy", "mass", "pointing"),
+    predictions=(
+        Prediction(
+            "Additive attention beats averaging with as many parameters by "
+            "more than two points of accuracy.",
+            metric="accuracy",
+            arm="attention",
+            against="average+mlp",
+            above=0.02,
+        ),
+        Prediction(
+            "Additive attention is more accurate than global max pooling, "
+            "which needs no attention.",
+            metric="accuracy",
+            arm="attention",
+            against="max",
+            above=0.0,
+        ),
+        Prediction(
+            "A softmax per column costs less than three points of accuracy.",
+            metric="accuracy",
+            arm="column",
+            against="attention",
+            above=-0.03,
+        ),
+        Prediction(
+            "A softmax per column costs more than half of the mass on the "
+            "digit.",
+            metric="mass",
+            arm="attention",
+            against="column",
+            above=0.5,
+        ),
+        Prediction(
+            "The map of additive attention is a cause: with its weights "
+            "shuffled the network loses more than ten points of accuracy.",
+            metric="drop_shuffled",
+            arm="attention",
+            against=None,
+            above=0.1,
+        ),
+    ),
+    quick=Profile(seeds=5, budget=Budget()),
+    full=Profile(seeds=10, budget=Budget()),
+)

@@ -1,0 +1,146 @@
+"""The command `python -m attncourse trials`."""
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+from attncourse.trials.claim import claim, claims, run_claim
+from attncourse.trials.provenance import code_digest
+from attncourse.trials.record import Record, load, recorded
+
+EPILOG = """\
+examples:
+  python -m attncourse trials list
+  python -m attncourse trials show additive_pooling
+  python -m attncourse trials run additive_pooling --seeds 10 --profile full
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """List, show or run the claims on trial; return the exit status."""
+    options = _parser().parse_args(arguments)
+    return int(options.action(options))
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m attncourse trials",
+        description="List, show and repeat the recorded trials.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    shared = ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="folder of the records (default: book/results)",
+    )
+    listing = actions.add_parser(
+        "list", parents=[shared], help="name every claim and its record"
+    )
+    listing.set_defaults(action=_list)
+    show = actions.add_parser(
+        "show", parents=[shared], help="show a claim and its record"
+    )
+    show.add_argument("name", metavar="NAME")
+    show.set_defaults(action=_show)
+    run = actions.add_parser(
+        "run", parents=[shared], help="try a claim and write its record"
+    )
+    run.add_argument("name", metavar="NAME")
+    run.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="run seeds 0 to N-1 (default: as the profile says)",
+    )
+    run.add_argument(
+        "--profile",
+        choices=["quick", "full"],
+        default="quick",
+        help="size of the trial (default: quick)",
+    )
+    run.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes, one torch thread each (default: all processors)",
+    )
+    run.set_defaults(action=_run)
+    return parser
+
+
+def _list(options: Namespace) -> int:
+    files = recorded(options.results)
+    for name in claims():
+        case = claim(name)
+        state = "not recorded"
+        if name in files:
+            record = load(name, options.results)
+            current = record.code == code_digest(case.run)
+            state = (
+                f"{len(record.seeds)} seeds, {record.profile}, "
+                f"{record.date[:10]}, {'this' if current else 'other'} code"
+            )
+        print(f"{name}: {case.question}\n    {state}")
+    return 0
+
+
+def _show(options: Namespace) -> int:
+    case = claim(options.name)
+    print(f"{options.name}: {case.question}\n{case.source}\n")
+    for prediction in case.predictions:
+        print(f"- {prediction.statement}\n  {prediction.rule}")
+    print()
+    if options.name not in recorded(options.results):
+        print(f"Not recorded; python -m attncourse trials run {options.name}")
+        return 0
+    _report(options.name, load(options.name, options.results))
+    return 0
+
+
+def _run(options: Namespace) -> int:
+    record = run_claim(
+        options.name,
+        profile=options.profile,
+        seeds=options.seeds,
+        workers=options.workers,
+        results=options.results,
+    )
+    _report(options.name, record)
+    return 0
+
+
+def _report(name: str, record: Record) -> None:
+    case = claim(name)
+    metrics = sorted({m for arm in record.arms.values() for m in arm.metrics})
+    print(record.table(case.metrics))
+    print(f"\nMinus {record.control}, mean over seeds [95 % interval]:")
+    for arm in record.differences:
+        for metric in case.metrics:
+            mean, low, high = record.difference(arm, metric)
+            print(f"  {arm}, {metric}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
+    others = [metric for metric in metrics if metric not in case.metrics]
+    if others:
+        print("\nOther metrics, mean ± std over seeds:")
+    for metric in others:
+        for arm, result in record.arms.items():
+            if metric in result.metrics:
+                series = result.metrics[metric]
+                print(
+                    f"  {arm}, {metric}: {series.mean:.3f} ± {series.std:.3f}"
+                )
+    print("\nVerdicts:")
+    for prediction in case.predictions:
+        mean, low, high = prediction.interval(record)
+        print(
+            f"  {prediction.verdict(record)}: {prediction.statement} "
+            f"({mean:+.3f} [{low:+.3f}, {high:+.3f}])"
+        )
+    print(
+        f"\n{len(record.seeds)} seeds, {record.profile} profile, "
+        f"{record.time.runs:.0f} s of runs, {record.hardware['cpu']}, "
+        f"{record.date}\n{record.command}"
+    )

@@ -1,0 +1,237 @@
+"""One training loop and one evaluation for every network of the course."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from inspect import signature
+from math import ceil, isfinite
+from time import perf_counter
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
+from tqdm.auto import tqdm
+
+from attncourse.measure import mass_inside, pointing_game
+from attncourse.scenes import Scenes
+
+
+@runtime_checkable
+class SceneSource(Protocol):
+    """Anything that draws the scenes of an epoch."""
+
+    def draw(self, epoch: int) -> Scenes:
+        """Return the scenes of this epoch, the same ones every time."""
+
+
+Loss = Callable[
+    [nn.Module, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]
+]
+
+
+@dataclass(frozen=True)
+class History:
+    """What a training run went through, one number per epoch.
+
+    Two histories are equal when loss and accuracy are; time does not count.
+    """
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    seconds: float = field(compare=False)
+
+
+def classification(
+    model: nn.Module,
+    images: Float[Tensor, "batch channels height width"],
+    labels: Int64[Tensor, " batch"],
+    masks: Bool[Tensor, "batch 1 height width"] | None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
+    """Cross-entropy of the logits, and the logits; masks are not used."""
+    logits = model(images)
+    return F.cross_entropy(logits, labels), logits
+
+
+def fit(
+    model: nn.Module,
+    scenes: Scenes | SceneSource,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    lr: float = 4e-3,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+    loss: Loss = classification,
+) -> History:
+    """Train a classifier in place and return its history.
+
+    AdamW (weight decay 1e-4), a one-cycle learning rate with 20 % warm-up,
+    gradient norm clipped at 5. The model is left in evaluation mode.
+
+    Parameters
+    ----------
+    model
+        Module that maps `(batch, channels, height, width)` to logits.
+    scenes
+        The scenes themselves, or anything with `draw(epoch)`, which is asked
+        for new scenes in every epoch.
+    epochs, batch_size, lr
+        Length of the training, images per step, peak learning rate.
+    seed
+        Decides the order of the data, and nothing else does: two models
+        trained with one seed see the same batches. It also seeds dropout.
+        The state of the global random generators is put back afterwards.
+    device
+        Where to train; by default where the model is.
+    progress
+        Show a bar once the run has lasted two seconds.
+    loss
+        Returns the loss and the logits of one batch, given the model, the
+        images, the labels and the masks.
+
+    Raises
+    ------
+    ValueError
+        If `epochs`, `batch_size` or `lr` is not positive, there are no
+        scenes, or the number of scenes changes from epoch to epoch.
+    FloatingPointError
+        If the loss is not finite.
+    """
+    sizes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
+    for name, size in sizes.items():
+        if not size > 0:
+            raise ValueError(f"{name} must be positive, got {size}")
+    start = perf_counter()
+    device = _device(model) if device is None else torch.device(device)
+    model.to(device).train()
+    order = torch.Generator().manual_seed(seed)
+    current = _draw(scenes, 0)
+    count = len(current.labels)
+    if count == 0:
+        raise ValueError("scenes must hold at least one image, got none")
+    steps = epochs * ceil(count / batch_size)
+    optimiser = AdamW(model.parameters(), lr=lr, weight_decay=1e-4)
+    schedule = OneCycleLR(optimiser, lr, total_steps=steps, pct_start=0.2)
+    losses, accuracies = [], []
+    bar = tqdm(total=steps, desc="fit", delay=2, disable=not progress)
+    with bar, _seeded(seed, device):
+        for epoch in range(epochs):
+            if epoch:
+                current = _draw(scenes, epoch)
+            if len(current.labels) != count:
+                raise ValueError(
+                    f"scenes must hold as many images in every epoch: "
+                    f"{count} in the first, {len(current.labels)} in "
+                    f"epoch {epoch}"
+                )
+            summed, right = 0.0, 0
+            shuffled = torch.randperm(count, generator=order)
+            for batch in _batches(current, shuffled, batch_size, device):
+                objective, logits = loss(model, *batch)
+                if not isfinite(value := objective.item()):
+                    raise FloatingPointError(
+                        f"the loss became {value} in epoch {epoch}, "
+                        f"step {bar.n}: try a smaller lr than {lr}"
+                    )
+                optimiser.zero_grad()
+                objective.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+                optimiser.step()
+                schedule.step()
+                labels = batch[1]
+                summed += value * len(labels)
+                right += int((logits.argmax(1) == labels).sum())
+                bar.update()
+            losses.append(summed / count)
+            accuracies.append(right / count)
+            bar.set_postfix(loss=losses[-1], accuracy=accuracies[-1])
+    model.eval()
+    return History(tuple(losses), tuple(accuracies), perf_counter() - start)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    scenes: Scenes | SceneSource,
+    *,
+    batch_size: int = 256,
+) -> dict[str, float]:
+    """Return the metrics of a model on scenes; the model is not changed.
+
+    Always `accuracy`. When the model's `forward` takes `return_weights` and
+    the scenes have masks, also `mass` (share of the map inside the answer
+    key), `pointing` (share of maps that peak inside it), and what `pointing`
+    would be by `pointing_chance` and at the `pointing_centre`, and `area`
+    (share of the image the key covers, the `mass` of a uniform map).
+
+    Raises
+    ------
+    ValueError
+        If there are no scenes or `batch_size` is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be positive, got {batch_size}")
+    current = _draw(scenes, 0)
+    if len(current.labels) == 0:
+        raise ValueError("scenes must hold at least one image, got none")
+    maps = "return_weights" in signature(model.forward).parameters
+    scores: dict[str, list[Tensor]] = defaultdict(list)
+    training = model.training
+    model.eval()
+    order = torch.arange(len(current.labels))
+    batches = _batches(current, order, batch_size, _device(model))
+    for images, labels, masks in batches:
+        if maps and masks is not None:
+            logits, weights = model(images, return_weights=True)
+            game = pointing_game(weights, masks)
+            scores["mass"].append(mass_inside(weights, masks))
+            scores["pointing"].append(game.hits)
+            scores["pointing_chance"].append(game.chance)
+            scores["pointing_centre"].append(game.centre)
+            scores["area"].append(masks.float().mean((1, 2, 3)))
+        else:
+            logits = model(images)
+        scores["accuracy"].append((logits.argmax(1) == labels).float())
+    model.train(training)
+    return {
+        name: torch.cat(parts).double().mean().item()
+        for name, parts in sorted(scores.items())
+    }
+
+
+def _draw(scenes: Scenes | SceneSource, epoch: int) -> Scenes:
+    return scenes if isinstance(scenes, Scenes) else scenes.draw(epoch)
+
+
+def _device(model: nn.Module) -> torch.device:
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def _batches(
+    scenes: Scenes,
+    order: Int64[Tensor, " count"],
+    batch_size: int,
+    device: torch.device,
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    for places in order.split(batch_size):
+        masks = scenes.masks
+        yield (
+            scenes.images[places].to(device),
+            scenes.labels[places].to(device),
+            None if masks is None else masks[places].to(device),
+        )

@@ -1,0 +1,117 @@
+"""Is the map a cause?  Put another map in its place and look again."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse.models import AttentionCNN
+
+Replace = Callable[[Tensor], Tensor]
+
+
+def uniform_map(
+    weights: Float[Tensor, "batch 1 height width"],
+) -> Float[Tensor, "batch 1 height width"]:
+    """Spread the total of each map evenly over its places."""
+    return weights.mean((2, 3), keepdim=True).expand_as(weights)
+
+
+def shuffled_map(
+    weights: Float[Tensor, "batch 1 height width"],
+) -> Float[Tensor, "batch 1 height width"]:
+    """Put the weights of each map on other places, drawn by a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    flat = weights.flatten(2)
+    order = torch.rand(flat.shape, generator=generator).argsort(-1)
+    return flat.gather(-1, order.to(flat.device)).view(weights.shape)
+
+
+class ReplacedMap(nn.Module):
+    r"""A pooling whose map is replaced before it is used.
+
+    .. math:: y_c = \sum_{ij} r(\alpha)_{ij} \, x_{cij}
+
+    Parameters
+    ----------
+    pooling
+        Module from (batch, channels, height, width) to (batch, channels)
+        that is a sum weighted by the map it returns.
+    replace
+        Function from the map to the map that is used instead, for example
+        :func:`uniform_map` or :func:`shuffled_map`.
+    """
+
+    def __init__(self, pooling: nn.Module, replace: Replace) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.replace = replace
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch channels"]
+        | tuple[
+            Float[Tensor, "batch channels"],
+            Float[Tensor, "batch 1 height width"],
+        ]
+    ):
+        """Pool with the replaced map."""
+        _, weights = self.pooling(x, return_weights=True)
+        replaced = self.replace(weights)
+        pooled = (x * replaced).sum((2, 3))
+        return (pooled, replaced) if return_weights else pooled
+
+
+def with_map_replaced(model: AttentionCNN, replace: Replace) -> AttentionCNN:
+    """Return a copy of the model that pools with the replaced map."""
+    changed = deepcopy(model)
+    changed.pooling = ReplacedMap(changed.pooling, replace)
+    return changed
+
+
+class ClassActivation(nn.Module):
+    r"""The network with its class activation map in the place of its map.
+
+    .. math:: m_{ij} = \max\Bigl(0, \sum_c w_{kc} \, x_{cij}\Bigr)
+
+    where :math:`k` is the predicted class and :math:`w` the weights of the
+    classifier: a map for networks that pool without attention. Where no
+    place speaks for the class the map is flat.
+
+    References
+    ----------
+    Zhou, Khosla, Lapedriza, Oliva and Torralba, "Learning Deep Features for
+    Discriminative Localization", CVPR 2016.
+    """
+
+    def __init__(self, model: AttentionCNN) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch classes"]
+        | tuple[
+            Float[Tensor, "batch classes"],
+            Float[Tensor, "batch 1 map_height map_width"],
+        ]
+    ):
+        """Logits, and the map of the class with the largest."""
+        features = self.model.features(images)
+        logits: Tensor = self.model.classifier(self.model.pooling(features))
+        if not return_weights:
+            return logits
+        chosen = self.model.classifier.weight[logits.argmax(1)]
+        evidence = torch.einsum("bc,bchw->bhw", chosen, features).relu()
+        flat = evidence.sum((1, 2), keepdim=True) == 0
+        return logits, (evidence + flat).unsqueeze(1)

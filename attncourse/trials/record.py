@@ -1,0 +1,342 @@
+"""The record of a trial: what is kept, how it is read, and how it is shown."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isclose
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, Self
+
+import attncourse
+from attncourse.measure import Interval, paired_bootstrap
+from attncourse.trials.schema import Each, check
+
+SCHEMA = 1
+_PACKAGE = Path(attncourse.__file__).parent
+_SERIES = {"per_seed": [float], "mean": float, "std": float}
+_INTERVAL = {"mean": float, "low": float, "high": float}
+_ARM = {
+    "label": str,
+    "parameters": int,
+    "multiply_adds": int,
+    "seconds": [float],
+    "metrics": Each(_SERIES),
+}
+_RECORD = {
+    "schema": int,
+    "name": str,
+    "question": str,
+    "control": str,
+    "seeds": [int],
+    "arms": Each(_ARM),
+    "differences": Each(Each(_INTERVAL)),
+    "profile": {"name": str, "settings": Each(float)},
+    "versions": Each(str),
+    "code": str,
+    "hardware": {"cpu": str, "gpu": str, "threads": int, "workers": int},
+    "command": str,
+    "time": {"runs": float, "wall": float, "runs_reused": int},
+    "date": str,
+}
+
+
+class Series(tuple[float, ...]):
+    """One metric of one arm: a number per seed, their mean and spread."""
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return fmean(self)
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation over the seeds; 0 for one seed."""
+        return stdev(self) if len(self) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What one arm cost and what it gave."""
+
+    label: str
+    parameters: int
+    multiply_adds: int
+    seconds: tuple[float, ...]
+    metrics: dict[str, Series]
+
+
+@dataclass(frozen=True)
+class Time:
+    """Seconds spent.
+
+    `runs` is summed over all runs of the record, `wall` is what the command
+    that finished it took; `runs_reused` were kept from an earlier, broken
+    off command.
+    """
+
+    runs: float
+    wall: float
+    runs_reused: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that is known of a finished trial."""
+
+    name: str
+    question: str
+    control: str
+    seeds: tuple[int, ...]
+    arms: dict[str, ArmResult]
+    differences: dict[str, dict[str, Interval]]
+    profile: str
+    settings: dict[str, float]
+    versions: dict[str, str]
+    code: str
+    hardware: dict[str, str | int]
+    command: str
+    time: Time
+    date: str
+
+    def difference(
+        self, arm: str, metric: str, against: str | None = None
+    ) -> Interval:
+        """Paired difference of an arm and another, by default the control.
+
+        Returns the mean over the seeds and its 95 % bootstrap interval.
+        """
+        if against in (None, self.control) and arm != self.control:
+            return self.differences[arm][metric]
+        other = self.control if against is None else against
+        return paired_bootstrap(
+            self.arms[arm].metrics[metric], self.arms[other].metrics[metric]
+        )
+
+    def table(self, metrics: Sequence[str]) -> str:
+        """Return a Markdown table: a row per arm, mean ± std per metric."""
+        rows = [
+            ["arm", "parameters", "multiply-adds", *metrics],
+            ["---", *["---:"] * (2 + len(metrics))],
+        ]
+        for arm in self.arms.values():
+            cells = [
+                f"{arm.metrics[metric].mean:.3f} ± "
+                f"{arm.metrics[metric].std:.3f}"
+                if metric in arm.metrics
+                else ""
+                for metric in metrics
+            ]
+            costs = f"{arm.parameters:,}", f"{arm.multiply_adds:,}"
+            rows.append([arm.label, *costs, *cells])
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+    def to_json(self) -> str:
+        """Return the text that is kept in a file."""
+        arms = {
+            name: {
+                **asdict(arm),
+                "metrics": {
+                    metric: {
+                        "per_seed": list(series),
+                        "mean": series.mean,
+                        "std": series.std,
+                    }
+                    for metric, series in arm.metrics.items()
+                },
+            }
+            for name, arm in self.arms.items()
+        }
+        differences = {
+            arm: {
+                metric: {
+                    "mean": float(value.mean),
+                    "low": float(value.low),
+                    "high": float(value.high),
+                }
+                for metric, value in metrics.items()
+            }
+            for arm, metrics in self.differences.items()
+        }
+        data = {
+            "schema": SCHEMA,
+            "name": self.name,
+            "question": self.question,
+            "control": self.control,
+            "seeds": self.seeds,
+            "arms": arms,
+            "differences": differences,
+            "profile": {"name": self.profile, "settings": self.settings},
+            "versions": self.versions,
+            "code": self.code,
+            "hardware": self.hardware,
+            "command": self.command,
+            "time": asdict(self.time),
+            "date": self.date,
+        }
+        text = json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False)
+        return text + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read the text of a record.
+
+        Raises
+        ------
+        ValueError
+            If the text is not a record or contradicts itself.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: {error}") from error
+        check({} if not isinstance(data, dict) else data, _RECORD)
+        _agree(data)
+        arms = {
+            name: ArmResult(
+                label=arm["label"],
+                parameters=arm["parameters"],
+                multiply_adds=arm["multiply_adds"],
+                seconds=tuple(arm["seconds"]),
+                metrics={
+                    metric: Series(series["per_seed"])
+                    for metric, series in arm["metrics"].items()
+                },
+            )
+            for name, arm in data["arms"].items()
+        }
+        differences = {
+            arm: {
+                metric: Interval(value["mean"], value["low"], value["high"])
+                for metric, value in metrics.items()
+            }
+            for arm, metrics in data["differences"].items()
+        }
+        return cls(
+            name=data["name"],
+            question=data["question"],
+            control=data["control"],
+            seeds=tuple(data["seeds"]),
+            arms=arms,
+            differences=differences,
+            profile=data["profile"]["name"],
+            settings=data["profile"]["settings"],
+            versions=data["versions"],
+            code=data["code"],
+            hardware=data["hardware"],
+            command=data["command"],
+            time=Time(**data["time"]),
+            date=data["date"],
+        )
+
+
+def results_folder() -> Path:
+    """Where records are written: the checkout's, else `book/results` here."""
+    checkout = _PACKAGE.parent / "book" / "results"
+    return checkout if checkout.is_dir() else Path("book", "results")
+
+
+def save(record: Record, results: Path | None = None) -> Path:
+    """Write a record beside its place, then put it there in one step."""
+    folder = results_folder() if results is None else results
+    path = folder / f"{record.name}.json"
+    write(path, record.to_json())
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)
+
+
+def recorded(results: Path | None = None) -> dict[str, Path]:
+    """Return the files of all records, by name."""
+    folders = (
+        [_PACKAGE / "results", results_folder()]
+        if results is None
+        else [results]
+    )
+    return {
+        path.stem: path
+        for folder in folders
+        for path in sorted(folder.glob("*.json"))
+    }
+
+
+def load(name: str, results: Path | None = None) -> Record:
+    """Read the record of a trial from the checkout or the installed package.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such record.
+    ValueError
+        If the file is damaged or is not a record; names it and the reason.
+    """
+    files = recorded(results)
+    if name not in files:
+        known = ", ".join(files) or "none"
+        raise FileNotFoundError(
+            f"no record of a trial named {name!r}; there are: {known}"
+        )
+    path = files[name]
+    try:
+        record = Record.from_json(path.read_text("utf-8"))
+        if record.name != name:
+            raise ValueError(f"it is the record of {record.name!r}")
+    except ValueError as error:
+        raise ValueError(
+            f"{path.name} cannot be used as a record: {error}"
+        ) from error
+    return record
+
+
+def _agree(data: dict[str, Any]) -> None:
+    """Refuse a record whose parts contradict each other."""
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"schema {data['schema']} is not {SCHEMA}")
+    arms, control, seeds = data["arms"], data["control"], data["seeds"]
+    if control not in arms:
+        raise ValueError(f"control {control!r} is not one of the arms")
+    if len(seeds) < 2 or len(set(seeds)) != len(seeds):
+        raise ValueError(f"seeds must be two or more, distinct, got {seeds}")
+    for name, arm in arms.items():
+        lists = {"seconds": arm["seconds"]}
+        for metric, series in arm["metrics"].items():
+            lists[metric] = series["per_seed"]
+        for metric, values in lists.items():
+            if len(values) != len(seeds):
+                raise ValueError(
+                    f"arms.{name}.{metric} has {len(values)} values for "
+                    f"{len(seeds)} seeds"
+                )
+        for metric, series in arm["metrics"].items():
+            values = Series(series["per_seed"])
+            for key, value in ("mean", values.mean), ("std", values.std):
+                if not isclose(series[key], value, abs_tol=1e-9):
+                    raise ValueError(
+                        f"arms.{name}.metrics.{metric}.{key} is "
+                        f"{series[key]}, but its seeds give {value}"
+                    )
+    needed = {
+        arm: set(arms[arm]["metrics"]) & set(arms[control]["metrics"])
+        for arm in arms
+        if arm != control
+    }
+    given = {arm: set(part) for arm, part in data["differences"].items()}
+    if needed != given:
+        raise ValueError(
+            "differences must be those of every other arm and the control"
+        )
+    for arm, part in data["differences"].items():
+        for metric, value in part.items():
+            slack = 1e-9 * max(1, abs(value["mean"]))
+            low, high = value["low"] - slack, value["high"] + slack
+            if not low <= value["mean"] <= high:
+                raise ValueError(
+                    f"differences.{arm}.{metric} does not lie in its interval"
+                )
