@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import course_execution as execution
 import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-
-import course_execution as execution
 
 BUDGET = 60
 

@@ -6,14 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import course_execution
+import course_pages
 import nbformat
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
-
-import course_execution
-import course_pages
 
 
 def lesson_of(env: BuildEnvironment, docname: str) -> Path | None:
