@@ -89,7 +89,8 @@ def cost(
     random state is as before.
 
     A fused attention kernel counts with the multiply-adds of the plain
-    products that it replaces. On a CPU the memory is what torch's own
+    products that it replaces; the fused kernels of ``nn.LSTM``, ``nn.GRU``
+    and ``nn.RNN`` are not counted. On a CPU the memory is what torch's own
     allocator hands out; scratch space that a library asks of the system
     itself is not seen.
     """
@@ -121,7 +122,7 @@ def costs(
         for name, module in modules.items()
     }
     device = _device(modules, inputs)
-    with _undone(modules, backward, device):
+    with _undone(modules, inputs, backward, device):
         arithmetic = {name: _multiply_adds(calls[name]) for name in calls}
         peaks = {name: _peak_mib(calls[name], device) for name in calls}
         times = _milliseconds(calls, device, repeats)
@@ -141,27 +142,31 @@ def _call(
 ) -> Callable[[], object]:
     if not backward:
         return torch.no_grad()(lambda: module(*inputs))
-    sources = [
-        tensor
-        for tensor in (*module.parameters(), *inputs)
-        if tensor.requires_grad
-    ]
+    sources = _with_gradient(module, inputs)
     if not sources:
         raise ValueError(
             "backward=True needs a parameter or an input that requires a "
             "gradient, got none"
         )
 
-    def forward_and_backward() -> object:
+    def forward_and_backward() -> None:
         outputs = [
-            leaf
+            leaf.sum()
             for leaf in tree_leaves(module(*inputs))
             if isinstance(leaf, Tensor) and leaf.requires_grad
         ]
-        loss = torch.stack([output.sum() for output in outputs]).sum()
-        return torch.autograd.grad(loss, sources, allow_unused=True)
+        torch.autograd.backward(outputs)
+        for source in sources:
+            source.grad = None
 
     return torch.enable_grad()(forward_and_backward)
+
+
+def _with_gradient(
+    module: nn.Module, inputs: tuple[Tensor, ...]
+) -> list[Tensor]:
+    tensors = (*module.parameters(), *inputs)
+    return [tensor for tensor in tensors if tensor.requires_grad]
 
 
 def _device(
@@ -174,25 +179,32 @@ def _device(
 
 @contextmanager
 def _undone(
-    modules: Mapping[str, nn.Module], backward: bool, device: torch.device
+    modules: Mapping[str, nn.Module],
+    inputs: tuple[Tensor, ...],
+    backward: bool,
+    device: torch.device,
 ) -> Iterator[None]:
-    """Set the modes; afterwards put modes, buffers and random state back."""
-    parts = [part for module in modules.values() for part in module.modules()]
-    modes = [part.training for part in parts]
-    buffers = [b for module in modules.values() for b in module.buffers()]
-    saved = [buffer.clone() for buffer in buffers]
+    """Set the modes; afterwards put back all that a call may change."""
+    every = nn.ModuleList(modules.values())
+    modes = [(part, part.training) for part in every.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in every.buffers()]
+    sources = _with_gradient(every, inputs)
+    gradients = [source.grad for source in sources]
     cuda = [device] if device.type == "cuda" else []
     try:
         with torch.random.fork_rng(cuda):
-            for module in modules.values():
-                module.train(backward)
+            for source in sources:
+                source.grad = None
+            every.train(backward)
             yield
     finally:
-        for part, mode in zip(parts, modes, strict=True):
-            part.training = mode
+        for part, training in modes:
+            part.training = training
         with torch.no_grad():
-            for buffer, old in zip(buffers, saved, strict=True):
+            for buffer, old in buffers:
                 buffer.copy_(old)
+        for source, gradient in zip(sources, gradients, strict=True):
+            source.grad = gradient
 
 
 def _multiply_adds(call: Callable[[], object]) -> int:

@@ -3,7 +3,7 @@
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attncourse.measure.overlap import at_least_float32, coverage
+from attncourse.measure.overlap import at_least_float32, check, coverage
 
 
 def mass_inside(
@@ -39,7 +39,7 @@ def mass_inside(
         If the shapes do not belong together, a weight is negative or not
         finite, a map has no mass or a mask is empty.
     """
-    covered = coverage(weights, masks)
+    check(weights, masks)
     weights = at_least_float32(weights)
     total = weights.sum((1, 2, 3))
     massless = (total == 0).nonzero().flatten()
@@ -47,4 +47,5 @@ def mass_inside(
         raise ValueError(
             f"weights must have some mass, got none in sample {massless[0]}"
         )
+    covered = coverage(weights, masks)
     return (weights * covered).sum((1, 2, 3)) / total

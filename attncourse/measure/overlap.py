@@ -5,15 +5,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-def coverage(
-    weights: Float[Tensor, "batch heads rows columns"],
-    masks: Bool[Tensor, "batch 1 height width"],
-) -> Float[Tensor, "batch 1 rows columns"]:
-    """Share of the area of each cell of the map that the mask covers.
-
-    Both are laid over the same rectangle. The shares are exact for any two
-    sizes, whether one divides the other or not, so a cell that the edge of
-    the mask crosses counts in part.
+def check(weights: Tensor, masks: Tensor) -> None:
+    """Refuse what cannot be scored.
 
     Raises
     ------
@@ -21,29 +14,6 @@ def coverage(
         If the shapes do not belong together, a weight is negative or not
         finite, or a mask is empty.
     """
-    _check(weights, masks)
-    rows = _shares(weights.shape[2], masks.shape[2], weights)
-    columns = _shares(weights.shape[3], masks.shape[3], weights)
-    return rows @ masks.to(rows.dtype) @ columns.mT
-
-
-def at_least_float32(weights: Tensor) -> Tensor:
-    """Raise half precision, in which sums over a map lose digits."""
-    return weights.to(torch.promote_types(weights.dtype, torch.float32))
-
-
-def _shares(
-    cells: int, pixels: int, like: Tensor
-) -> Float[Tensor, "cells pixels"]:
-    """Share of each cell that each pixel takes, along one axis."""
-    cell = torch.arange(cells, device=like.device)[:, None] * pixels
-    pixel = torch.arange(pixels, device=like.device) * cells
-    end = torch.minimum(cell + pixels, pixel + cells)
-    shared = (end - torch.maximum(cell, pixel)).clamp_min(0)
-    return shared.to(at_least_float32(like).dtype) / pixels
-
-
-def _check(weights: Tensor, masks: Tensor) -> None:
     if weights.ndim != 4:
         raise ValueError(
             f"weights must have the shape (batch, heads, rows, columns), "
@@ -67,3 +37,35 @@ def _check(weights: Tensor, masks: Tensor) -> None:
         raise ValueError(
             f"masks must each have a True, got none in sample {empty[0]}"
         )
+
+
+def coverage(
+    weights: Float[Tensor, "batch heads rows columns"],
+    masks: Bool[Tensor, "batch 1 height width"],
+) -> Float[Tensor, "batch 1 rows columns"]:
+    """Share of the area of each cell of the map that the mask covers.
+
+    Both are laid over the same rectangle. The shares are exact for any two
+    sizes, whether one divides the other or not, so a cell that the edge of
+    the mask crosses counts in part.
+    """
+    rows = _shares(weights.shape[2], masks.shape[2], weights)
+    columns = _shares(weights.shape[3], masks.shape[3], weights)
+    return rows @ masks.to(rows.dtype) @ columns.mT
+
+
+def at_least_float32(weights: Tensor) -> Tensor:
+    """Raise half precision, in which sums over a map lose digits."""
+    return weights.to(torch.promote_types(weights.dtype, torch.float32))
+
+
+def _shares(
+    cells: int, pixels: int, like: Tensor
+) -> Float[Tensor, "cells pixels"]:
+    """Share of each cell that each pixel takes, along one axis."""
+    cell = torch.arange(cells, device=like.device)[:, None] * pixels
+    pixel = torch.arange(pixels, device=like.device) * cells
+    end = torch.minimum(cell + pixels, pixel + cells)
+    shared = (end - torch.maximum(cell, pixel)).clamp_min(0)
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    return shared.to(dtype) / pixels

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attncourse.measure.overlap import at_least_float32, coverage
+from attncourse.measure.overlap import at_least_float32, check, coverage
 
 
 class PointingGame(NamedTuple):
@@ -75,10 +75,10 @@ def pointing_game(
     """
     if tolerance < 0:
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
-    covered = coverage(weights, masks)
+    check(weights, masks)
     if tolerance:
         masks = _grown(masks, tolerance)
-        covered = coverage(weights, masks)
+    covered = coverage(weights, masks)
     heights = at_least_float32(weights).sum(1, keepdim=True)
     highest = heights == heights.amax((2, 3), keepdim=True)
     hits = (covered * highest).sum((1, 2, 3)) / highest.sum((1, 2, 3))

@@ -66,7 +66,7 @@ def test_the_answer_key_frames_one_clean_digit_of_the_label(
         seed=seed,
     ).draw(epoch)
     assert scenes.masks is not None
-    assert 0 <= scenes.images.min()
+    assert scenes.images.min() >= 0
     assert scenes.images.max() <= 1
     for mask in scenes.masks[:, 0]:
         rows, columns = mask.nonzero(as_tuple=True)

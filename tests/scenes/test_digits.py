@@ -52,5 +52,5 @@ def test_callers_share_no_memory() -> None:
 
 
 def test_an_unknown_split_is_refused() -> None:
-    with pytest.raises(ValueError, match="split must be one of.*'valid'"):
+    with pytest.raises(ValueError, match=r"split must be one of.*'valid'"):
         digits("valid")

@@ -222,5 +222,5 @@ def test_an_intact_data_set_is_not_downloaded_again(case: Case) -> None:
 
 def test_an_unknown_split_is_refused(case: Case) -> None:
     loader, root = case
-    with pytest.raises(ValueError, match="split must be one of.*'all'"):
+    with pytest.raises(ValueError, match=r"split must be one of.*'all'"):
         loader("all", root)

@@ -25,7 +25,7 @@ def test_a_photograph_is_the_one_scikit_image_shows(name: str) -> None:
     expected = getattr(skimage.data, name)()
     assert pixels.dtype == torch.float32
     assert pixels.shape == (3, *expected.shape[:2])
-    assert 0 <= pixels.min()
+    assert pixels.min() >= 0
     assert pixels.max() <= 1
     assert pixels.is_contiguous()
     if expected.ndim == 2:
