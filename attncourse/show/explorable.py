@@ -5,15 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from html import escape
-from importlib.resources import files
 from itertools import product
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .frontend import is_live
-from .picture import Frame, Picture, check_alt, draw_frame, figure, image_tag
+from .page import asset, is_live
+from .picture import (
+    Frame,
+    Picture,
+    caption_tag,
+    check_alt,
+    draw_frame,
+    figure,
+    image_tag,
+)
 from .style import course_style
 
 Value = int | float | str
@@ -48,7 +55,8 @@ def explore(
     caption
         Text below the figure.
     parameters
-        One or two parameters, each with its numbers or labels.
+        One or two parameters, each with its numbers or labels; the names
+        ``alt``, ``start`` and ``caption`` are taken.
 
     Raises
     ------
@@ -172,17 +180,14 @@ class _Study:
             _control(name, values, self.first[name])
             for name, values in self.parameters.items()
         )
-        label = ""
-        if self.caption is not None:
-            label = f"<figcaption>{escape(self.caption)}</figcaption>"
         packed = json.dumps(data).replace("<", "\\u003c")
         digest = sha1((image + packed).encode()).hexdigest()[:12]
         return (
-            f"<style>{_asset('explore.css')}</style>"
-            f'<figure class="explore plate" data-explore="{digest}">'
-            f"{image}{controls}{label}"
+            f"<style>{asset('plate.css')}{asset('explore.css')}</style>"
+            f'<figure class="plate explore" data-explore="{digest}">'
+            f"{image}{controls}{caption_tag(self.caption)}"
             f'<script type="application/json">{packed}</script></figure>'
-            f"<script>{_asset('explore.js')}</script>"
+            f"<script>{asset('explore.js')}</script>"
         )
 
 
@@ -199,7 +204,7 @@ def _control(name: str, values: Sequence[Value], chosen: Value) -> str:
 
 
 def _check_frames(frames: Sequence[Frame]) -> None:
-    sizes = {(frame.width, frame.height) for frame in frames}
+    sizes = {frame.size for frame in frames}
     if len(sizes) > 1:
         raise ValueError(
             f"draw returns figures of sizes {sorted(sizes)}; "
@@ -212,10 +217,6 @@ def _check_frames(frames: Sequence[Frame]) -> None:
             f"at most {LIMIT_KB} KB are allowed: use fewer values or a "
             "smaller figure"
         )
-
-
-def _asset(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
 
 
 def _words(name: str) -> str:

@@ -5,7 +5,7 @@ from html import escape
 from numbers import Integral, Real
 from typing import SupportsFloat
 
-from .frontend import is_live
+from .page import is_live
 
 _HIDDEN = "application/papermill.record/"
 
@@ -39,15 +39,13 @@ def glue(
         )
     plain = _plain(value)
     quoted = plain if text is None else text
-    if isinstance(quoted, str):
-        quoted = repr(quoted)
     from IPython.display import display
 
-    bundle = {f"{_HIDDEN}text/plain": f"{quoted}"}
+    bundle = {f"{_HIDDEN}text/plain": repr(quoted)}
     prefix = _HIDDEN
     if is_live():
-        seen = f"<code>{escape(name)}</code> = {escape(str(text or plain))}"
-        bundle = {"text/plain": f"{quoted}", "text/html": seen}
+        seen = f"<code>{escape(name)}</code> = {escape(str(quoted))}"
+        bundle = {"text/plain": repr(quoted), "text/html": seen}
         prefix = ""
     record = {"scrapbook": {"name": name, "mime_prefix": prefix}}
     display(bundle, raw=True, metadata=record)
@@ -56,10 +54,12 @@ def glue(
 def _plain(value: SupportsFloat | str) -> int | float | str:
     if isinstance(value, str | int | float) and type(value) is not bool:
         return value
-    item = value.item() if hasattr(value, "item") else value
+    try:
+        item = value.item() if hasattr(value, "item") else value
+    except (RuntimeError, ValueError):
+        item = None
     if isinstance(item, bool) or not isinstance(item, Real):
         raise ValueError(
-            f"value is a {type(value).__name__}; "
-            "one number or a string is needed"
+            f"value is {value!r}; one number or a string is needed"
         )
     return int(item) if isinstance(item, Integral) else float(item)

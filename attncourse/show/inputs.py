@@ -60,7 +60,7 @@ def as_image(image: Tensor) -> NDArray[np.float64]:
     return np.broadcast_to(array.transpose(1, 2, 0), (*shape[1:], 3))
 
 
-def _shape(tensor: Tensor, name: str) -> tuple[int, ...]:
+def _shape(tensor: object, name: str) -> tuple[int, ...]:
     if not isinstance(tensor, Tensor):
         raise ValueError(
             f"{name} is a {type(tensor).__name__}; a torch tensor is needed"

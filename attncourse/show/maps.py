@@ -55,13 +55,14 @@ def heatmap(
     values = as_weights(weights)
     key = None if mask is None else as_mask(mask)
     top = _top(values, vmax)
-    ax = _axes(ax)
-    image = ax.imshow(values, cmap=WEIGHTS_CMAP, vmin=0, vmax=top)
-    _finish(ax, title)
-    if key is not None:
-        _outline(ax, key, *values.shape)
-    if scale:
-        _colour_bar(ax, image, values, top)
+    with course_style():
+        ax = plt.subplots()[1] if ax is None else ax
+        image = ax.imshow(values, cmap=WEIGHTS_CMAP, vmin=0, vmax=top)
+        _finish(ax, title)
+        if key is not None:
+            _outline(ax, key, *values.shape)
+        if scale:
+            _colour_bar(ax, image, values, top)
     return ax
 
 
@@ -80,8 +81,9 @@ def overlay(
 
     Each place of the map covers exactly its share of the image: with h rows
     on an image of H pixels, row r covers the pixels from r H / h to
-    (r + 1) H / h, the convention called ``align_corners=False``.  The colour
-    covers the image the more, the larger the weight is.
+    (r + 1) H / h, the convention called ``align_corners=False``.  The image
+    is drawn in grey, so that colour means weight and nothing else; the
+    larger the weight, the more the colour covers the image.
 
     Parameters
     ----------
@@ -112,31 +114,31 @@ def overlay(
     height, width = pixels.shape[:2]
     if smooth:
         values = _resample(weights, height, width)
-    ax = _axes(ax)
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    ax.imshow(pixels, extent=extent)
-    drawn = ax.imshow(
-        values,
-        extent=extent,
-        cmap=WEIGHTS_CMAP,
-        vmin=0,
-        vmax=top,
-        alpha=0.75 * np.sqrt(np.clip(values / top, 0, 1)),
-        interpolation="nearest",
-    )
-    _finish(ax, title)
-    if key is not None:
-        _outline(ax, key, height, width)
-    if scale:
-        _colour_bar(ax, drawn, values, top)
+    with course_style():
+        ax = plt.subplots()[1] if ax is None else ax
+        ax.imshow(_pale(pixels), cmap="gray", vmin=0, vmax=1, extent=extent)
+        drawn = ax.imshow(
+            values,
+            extent=extent,
+            cmap=WEIGHTS_CMAP,
+            vmin=0,
+            vmax=top,
+            alpha=0.85 * np.sqrt(np.clip(values / top, 0, 1)),
+            interpolation="nearest",
+        )
+        _finish(ax, title)
+        if key is not None:
+            _outline(ax, key, height, width)
+        if scale:
+            _colour_bar(ax, drawn, values, top)
     return ax
 
 
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    with course_style():
-        return plt.subplots()[1]
+def _pale(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the luminance of an image, between dark grey and pale grey."""
+    luminance: NDArray[np.float64] = pixels @ [0.2126, 0.7152, 0.0722]
+    return 0.2 + 0.7 * luminance
 
 
 def _top(values: NDArray[np.float64], vmax: float | None) -> float:

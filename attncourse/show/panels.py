@@ -50,13 +50,15 @@ def panels(
     _check_counts(count, maps, masks, titles, scores or {})
     top = max(float(weights.max()) for weights in maps.values()) or 1.0
     width = max(WIDTH, 1.05 * count + 0.3)
-    row = (width - 0.3) / count * images.shape[2] / images.shape[3]
+    shape = images.shape[2] / images.shape[3]
+    row = (width - 0.3) / count * shape
     with course_style():
         fig, axes = plt.subplots(
             1 + len(maps),
             count,
             figsize=(width, (row + 0.25) * (1 + len(maps)) + 0.5),
             squeeze=False,
+            layout="compressed",
         )
         for column, ax in enumerate(axes[0]):
             ax.imshow(as_image(images[column]))
@@ -70,6 +72,7 @@ def panels(
                 heatmap(
                     weights[column], ax=ax, vmax=top, mask=mask, scale=False
                 )
+                ax.set_aspect(weights.shape[3] / weights.shape[2] * shape)
                 if scores and name in scores:
                     ax.set_xlabel(scores[name][column], fontsize=9)
             line[0].set_ylabel(name, fontsize=9)

@@ -12,6 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from .page import asset
+from .style import course_style
+
 DPI = 200
 """Resolution of saved figures: two pixels for each CSS pixel."""
 
@@ -38,12 +41,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class Frame:
-    """One drawn figure: its pixels as bytes of an image file."""
+    """One drawn figure, and its pixels as the source of an HTML image."""
 
-    png: bytes
+    image: Image.Image
     source: str
-    width: int
-    height: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in CSS pixels."""
+        return self.image.width // 2, self.image.height // 2
+
+    @property
+    def png(self) -> bytes:
+        """The frame as a file for a PDF."""
+        return _encode(self.image, "PNG", optimize=True)
 
 
 def figure(
@@ -68,10 +79,11 @@ def figure(
     """
     frame = draw_frame(fig)
     text = check_alt(alt)
-    label = ""
-    if caption is not None:
-        label = f"<figcaption>{escape(caption)}</figcaption>"
-    html = f'<figure class="plate">{image_tag(frame, text)}{label}</figure>'
+    html = (
+        f"<style>{asset('plate.css')}</style>"
+        f'<figure class="plate">{image_tag(frame, text)}'
+        f"{caption_tag(caption)}</figure>"
+    )
     return Picture(html, frame.png, text)
 
 
@@ -95,32 +107,43 @@ def draw_frame(fig: Figure | Axes) -> Frame:
             "a matplotlib Figure or Axes is needed"
         )
     raw = BytesIO()
-    whole.savefig(raw, format="png", dpi=DPI, pil_kwargs={"compress_level": 0})
+    with course_style():
+        whole.savefig(
+            raw, format="png", dpi=DPI, pil_kwargs={"compress_level": 0}
+        )
     plt.close(whole)
     with Image.open(raw) as drawn:
         image = drawn.convert("RGB")
-    png = _encode(image.quantize(256, dither=Image.Dither.NONE), "PNG")
-    webp = _encode(image, "WEBP")
-    kind, data = min(("png", png), ("webp", webp), key=lambda x: len(x[1]))
-    return Frame(
-        png,
-        f"data:image/{kind};base64,{b64encode(data).decode()}",
-        image.width // 2,
-        image.height // 2,
-    )
+    data = _compress(image)
+    return Frame(image, f"data:image/webp;base64,{b64encode(data).decode()}")
 
 
 def image_tag(frame: Frame, alt: str) -> str:
     """Return the HTML image of a frame, on a white card in any theme."""
+    width, height = frame.size
     return (
         f'<img class="dark-light" src="{frame.source}" '
-        f'alt="{escape(alt)}" width="{frame.width}" height="{frame.height}" '
-        'loading="lazy" decoding="async" style="max-width:100%;height:auto;'
-        'background:#fff;border-radius:6px">'
+        f'alt="{escape(alt)}" width="{width}" height="{height}" '
+        'style="max-width:100%;height:auto;background:#fff;'
+        'border-radius:6px">'
     )
 
 
-def _encode(image: Image.Image, kind: str) -> bytes:
+def caption_tag(caption: str | None) -> str:
+    """Return the HTML of a caption, or nothing."""
+    if caption is None:
+        return ""
+    return f"<figcaption>{escape(caption)}</figcaption>"
+
+
+def _compress(image: Image.Image) -> bytes:
+    """Return plots without loss, and photographs at a fraction of that."""
+    exact = _encode(image, "WEBP", lossless=True, quality=60, method=3)
+    lossy = _encode(image, "WEBP", quality=75, method=4)
+    return exact if len(exact) < 1.5 * len(lossy) else lossy
+
+
+def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
     buffer = BytesIO()
-    image.save(buffer, kind, optimize=True, quality=75, method=4)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()

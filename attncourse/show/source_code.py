@@ -5,11 +5,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
 from typing import Any
+
+from .page import asset
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,10 +47,10 @@ class Source:
                 self.lines, _highlight(self.lines), strict=True
             )
         )
-        style = (files(__package__) / "source.css").read_text("utf-8")
         return (
-            f'<style>{style}</style><div class="attncourse-source">'
-            f"<p><code>{escape(self.title)}</code></p>"
+            f"<style>{asset('source.css')}</style>"
+            '<div class="attncourse-source">'
+            f"<p>{escape(self.title)}</p>"
             '<div class="highlight-python notranslate">'
             f'<div class="highlight"><pre tabindex="0">{rows}\n'
             "</pre></div></div></div>"

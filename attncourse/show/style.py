@@ -23,8 +23,8 @@ INK: Final = "#222222"
 PALETTE: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
 """Line colours in the order in which a plot uses them."""
 
-WEIGHTS_CMAP: Final = "magma"
-"""The one colour map of weights: perceptually uniform, dark is little."""
+WEIGHTS_CMAP: Final = "plasma"
+"""The one colour map of weights: perceptually uniform, dark blue is zero."""
 
 KEY_COLOUR: Final = SKY
 """Outline of the answer key; it occurs nowhere in the colour map."""

@@ -1,7 +1,8 @@
-"""Whether somebody can move a widget: a live notebook, or a saved page."""
+"""The files that style an output and move it, and where it will be seen."""
 
 import os
 import sys
+from importlib.resources import files
 from importlib.util import find_spec
 
 
@@ -28,3 +29,8 @@ def is_live() -> bool:
         or "__vsc_ipynb_file__" in shell.user_ns
         or "google.colab" in sys.modules
     )
+
+
+def asset(name: str) -> str:
+    """Return a style sheet or script of this package, to be inlined."""
+    return (files(__package__) / name).read_text(encoding="utf-8")
