@@ -5,12 +5,28 @@ Every module returns its output, and with ``return_weights=True`` the pair
 """
 
 from attncourse.attention.additive import AdditiveAttention, AdditivePooling2d
+from attncourse.attention.attention_pooling import AttentionPooling
 from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.generalized_mean import GeneralizedMeanPooling
 from attncourse.attention.multihead import MultiHeadAttention
+from attncourse.attention.positions import (
+    LearnedPositions2d,
+    RelativePositionBias2d,
+    RotaryPositions2d,
+    sinusoidal_positions,
+    sinusoidal_positions_2d,
+)
 
 __all__ = [
     "AdditiveAttention",
     "AdditivePooling2d",
+    "AttentionPooling",
+    "GeneralizedMeanPooling",
+    "LearnedPositions2d",
     "MultiHeadAttention",
+    "RelativePositionBias2d",
+    "RotaryPositions2d",
     "scaled_dot_product_attention",
+    "sinusoidal_positions",
+    "sinusoidal_positions_2d",
 ]

@@ -6,11 +6,16 @@ r"""Scaled dot-product attention.
    \qquad O = A V
 """
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attncourse.attention.masking import check_mask, masked_softmax
+from attncourse.attention.masking import (
+    check_broadcast,
+    check_mask,
+    masked_softmax,
+)
 
 
 def scaled_dot_product_attention(
@@ -19,6 +24,7 @@ def scaled_dot_product_attention(
     value: Float[Tensor, "*batch keys value_dim"],
     mask: Bool[Tensor, "..."] | None = None,
     *,
+    score_bias: Float[Tensor, "..."] | None = None,
     return_weights: bool = False,
 ) -> (
     Float[Tensor, "*batch queries value_dim"]
@@ -45,6 +51,9 @@ def scaled_dot_product_attention(
         is the convention of ``torch.nn.functional``;
         ``torch.nn.MultiheadAttention`` means the opposite. A query with
         nothing to attend gets zeros.
+    score_bias
+        Added to the scores before the softmax, for example a relative
+        position bias; broadcastable to (..., queries, keys).
     return_weights
         Also return the weights (..., queries, keys), in at least float32.
         They cost queries x keys numbers; without them the fused kernel
@@ -64,17 +73,20 @@ def scaled_dot_product_attention(
     Vaswani et al., "Attention Is All You Need", NIPS 2017.
     """
     _check_shapes(query, key, value)
-    check_mask(mask, (*query.shape[:-1], key.shape[-2]))
+    pairs = (*query.shape[:-1], key.shape[-2])
+    check_mask(mask, pairs)
+    check_broadcast("score_bias", score_bias, pairs)
     if return_weights:
-        weights = dot_product_weights(query, key, mask)
+        weights = dot_product_weights(query, key, mask, score_bias)
         return weights.to(value.dtype) @ value, weights
-    return _fused(query, key, value, mask)
+    return _fused(query, key, value, mask, score_bias)
 
 
 def dot_product_weights(
     query: Float[Tensor, "*batch queries dim"],
     key: Float[Tensor, "*batch keys dim"],
     mask: Bool[Tensor, "..."] | None = None,
+    score_bias: Float[Tensor, "..."] | None = None,
 ) -> Float[Tensor, "*batch queries keys"]:
     """Weights of every query over the keys; each row sums to one.
 
@@ -82,11 +94,17 @@ def dot_product_weights(
     unscaled product of large vectors overflows.
     """
     scores = (query * query.shape[-1] ** -0.5) @ key.mT
+    if score_bias is not None:
+        scores = scores + score_bias
     return masked_softmax(scores, mask)
 
 
 def _fused(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    score_bias: Tensor | None,
 ) -> Tensor:
     """Hand over to torch's fused kernel in the layout it accepts.
 
@@ -96,26 +114,38 @@ def _fused(
     """
     dim, value_dim = query.shape[-1], value.shape[-1]
     width = max(dim, value_dim)
-    query, key, value = (
-        F.pad(t, (0, width - t.shape[-1])).contiguous()
-        if t.shape[-1] < width
-        else t.contiguous()
-        if t.stride(-1) != 1
-        else t
-        for t in (query, key, value)
-    )
     shape = (*query.shape[:-1], value_dim)
-    if query.ndim not in (3, 4):
+    pairs = (*query.shape[:-1], key.shape[-2])
+    empty = None
+    if score_bias is not None:
         if mask is not None:
-            full = (*query.shape[:-1], key.shape[-2])
-            mask = mask.expand(full).reshape(-1, *full[-2:])
-        query, key, value = (
-            t.reshape(-1, *t.shape[-2:]) for t in (query, key, value)
-        )
+            empty = ~mask.any(-1, keepdim=True)
+            score_bias = score_bias.masked_fill(~(mask | empty), -torch.inf)
+        mask = score_bias.to(query.dtype)
+    if mask is not None and len(pairs) not in (3, 4):
+        mask = mask.expand(pairs).reshape(-1, *pairs[-2:])
     output = F.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, scale=dim**-0.5
+        _fit(query, width),
+        _fit(key, width),
+        _fit(value, width),
+        attn_mask=mask,
+        scale=dim**-0.5,
     )
-    return output[..., :value_dim].reshape(shape)
+    output = output[..., :value_dim].reshape(shape)
+    return output if empty is None else output.masked_fill(empty, 0)
+
+
+def _fit(
+    tokens: Float[Tensor, "*batch tokens dim"], width: int
+) -> Float[Tensor, "..."]:
+    """Pad to the width, make the last axis contiguous and the rank 3 or 4."""
+    if tokens.shape[-1] < width:
+        tokens = F.pad(tokens, (0, width - tokens.shape[-1]))
+    elif tokens.stride(-1) != 1:
+        tokens = tokens.contiguous()
+    if tokens.ndim in (3, 4):
+        return tokens
+    return tokens.reshape(-1, *tokens.shape[-2:])
 
 
 def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:

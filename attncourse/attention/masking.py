@@ -53,13 +53,29 @@ def check_mask(mask: Tensor | None, target: tuple[int, ...]) -> None:
             f"{mask.dtype}; write `mask.bool()`, or `mask == 0` for an "
             f"additive mask of 0 and -inf"
         )
-    fits = mask.ndim <= len(target) and all(
+    check_broadcast("mask", mask, target)
+
+
+def check_broadcast(
+    name: str, tensor: Tensor | None, target: tuple[int, ...]
+) -> None:
+    """Refuse a tensor that does not broadcast to the target shape.
+
+    Raises
+    ------
+    ValueError
+        With the shape that came and the shape that is needed.
+    """
+    if tensor is None:
+        return
+    fits = tensor.ndim <= len(target) and all(
         have in (1, need)
         for have, need in zip(
-            reversed(mask.shape), reversed(target), strict=False
+            reversed(tensor.shape), reversed(target), strict=False
         )
     )
     if not fits:
         raise ValueError(
-            f"mask of shape {tuple(mask.shape)} does not broadcast to {target}"
+            f"{name} of shape {tuple(tensor.shape)} does not broadcast to "
+            f"{target}"
         )

@@ -6,6 +6,8 @@ r"""Multi-head attention: several selections at once, then mixed.
    O = [\text{head}_1 \dots \text{head}_h]\, W^O
 """
 
+from collections.abc import Callable
+
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -68,6 +70,8 @@ class MultiHeadAttention(nn.Module):
         value: Float[Tensor, "batch keys dim"] | None = None,
         mask: Bool[Tensor, "..."] | None = None,
         *,
+        score_bias: Float[Tensor, "..."] | None = None,
+        rotate: Callable[[Tensor], Tensor] | None = None,
         return_weights: bool = False,
     ) -> (
         Float[Tensor, "batch queries dim"]
@@ -86,6 +90,12 @@ class MultiHeadAttention(nn.Module):
             True = may be attended; (queries, keys), or four axes that
             broadcast to (batch, heads, queries, keys). To leave out padded
             keys write ``is_real[:, None, None, :]``.
+        score_bias
+            Added to the scores; broadcastable to (batch, heads, queries,
+            keys). See :class:`RelativePositionBias2d`.
+        rotate
+            Applied to the queries and the keys of all heads, (batch, heads,
+            tokens, dim / heads). See :class:`RotaryPositions2d`.
         return_weights
             Also return the weights of every head, never their mean.
         """
@@ -97,11 +107,17 @@ class MultiHeadAttention(nn.Module):
                 f"queries, keys), got shape {tuple(mask.shape)}; for one "
                 f"mask per sample write `mask[:, None]`"
             )
+        queries = self._split(self.query(query))  # (batch, heads, n, d/h)
+        keys = self._split(self.key(key))
+        values = self._split(self.value(value))
+        if rotate is not None:
+            queries, keys = rotate(queries), rotate(keys)
         mixed = scaled_dot_product_attention(
-            self._split(self.query(query)),  # (batch, heads, queries, d/h)
-            self._split(self.key(key)),
-            self._split(self.value(value)),
+            queries,
+            keys,
+            values,
             mask,
+            score_bias=score_bias,
             return_weights=return_weights,
         )
         if isinstance(mixed, tuple):

@@ -84,4 +84,20 @@ CASES = [
         sums_over=(2, 3),
         has_mask=True,
     ),
+    Case(
+        "AttentionPooling",
+        lambda: attention.AttentionPooling(14, 2),
+        shapes=((14, 11, 13),),
+        other=((14, 5, 3),),
+        weights=(2, 11, 13),
+        sums_over=(2, 3),
+    ),
+    Case(
+        "GeneralizedMeanPooling",
+        attention.GeneralizedMeanPooling,
+        shapes=((7, 11, 13),),
+        other=((7, 5, 3),),
+        weights=(1, 11, 13),
+        sums_over=(2, 3),
+    ),
 ]

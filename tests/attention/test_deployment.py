@@ -17,6 +17,12 @@ def dynamic_batch(inputs: list[Tensor]) -> tuple[dict[int, object], ...]:
     return tuple({0: batch} for _ in inputs)
 
 
+@pytest.fixture(autouse=True)
+def fresh_compiler() -> None:
+    """The compiler counts recompilations over all modules, and gives up."""
+    torch.compiler.reset()
+
+
 def test_it_compiles_without_a_graph_break(case: Case) -> None:
     module, inputs = case.module(), case.inputs()
     compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
