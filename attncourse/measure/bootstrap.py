@@ -39,6 +39,22 @@ def paired_bootstrap(
     drawn with replacement, and the interval spans the middle ``level`` of
     the means of ``treatment - control``.
 
+    Parameters
+    ----------
+    treatment, control
+        Results of the two arms, in the same order.
+    level
+        Share of the resampled means inside the interval.
+    resamples
+        Sets of pairs drawn.
+    seed
+        Of the draw; the same seed gives the same interval.
+
+    Returns
+    -------
+    Interval
+        The mean difference, and the bounds of its interval.
+
     Raises
     ------
     ValueError

@@ -62,6 +62,11 @@ def pointing_game(
         Distance in pixels of the mask at which a miss still counts as a
         hit. It grows the mask, for the chance and centre baselines too.
 
+    Returns
+    -------
+    PointingGame
+        hits, chance and centre, each with one number for each sample.
+
     Raises
     ------
     ValueError
