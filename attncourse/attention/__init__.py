@@ -7,6 +7,7 @@ Every module returns its output, and with ``return_weights=True`` the pair
 from attncourse.attention.additive import AdditiveAttention, AdditivePooling2d
 from attncourse.attention.attention_pooling import AttentionPooling
 from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.efficient_channel import EfficientChannelAttention
 from attncourse.attention.generalized_mean import GeneralizedMeanPooling
 from attncourse.attention.multihead import MultiHeadAttention
 from attncourse.attention.positions import (
@@ -16,16 +17,21 @@ from attncourse.attention.positions import (
     sinusoidal_positions,
     sinusoidal_positions_2d,
 )
+from attncourse.attention.softmax_channel import SoftmaxChannelAttention
+from attncourse.attention.squeeze_excitation import SqueezeExcitation
 
 __all__ = [
     "AdditiveAttention",
     "AdditivePooling2d",
     "AttentionPooling",
+    "EfficientChannelAttention",
     "GeneralizedMeanPooling",
     "LearnedPositions2d",
     "MultiHeadAttention",
     "RelativePositionBias2d",
     "RotaryPositions2d",
+    "SoftmaxChannelAttention",
+    "SqueezeExcitation",
     "scaled_dot_product_attention",
     "sinusoidal_positions",
     "sinusoidal_positions_2d",

@@ -24,10 +24,16 @@ class Case:
     build: Callable[[], nn.Module]
     shapes: tuple[tuple[int, ...], ...]
     other: tuple[tuple[int, ...], ...]  # a second size it must accept
-    weights: tuple[int, ...]  # shape of the weights of one sample
+    weights: tuple[int, ...] | tuple[tuple[int, ...], ...]  # of one sample
     sums_over: tuple[int, ...] = ()  # axes over which they sum to one
     has_mask: bool = False
     skip: dict[str, str] = field(default_factory=dict)  # test -> reason
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the weights of one sample; most have just one."""
+        several = isinstance(self.weights[0], tuple)
+        return self.weights if several else (self.weights,)
 
     def module(self) -> nn.Module:
         """The mechanism with every parameter away from its special start.
@@ -99,5 +105,27 @@ CASES = [
         other=((7, 5, 3),),
         weights=(1, 11, 13),
         sums_over=(2, 3),
+    ),
+    Case(
+        "SqueezeExcitation",
+        lambda: attention.SqueezeExcitation(14, 2),
+        shapes=((14, 11, 13),),
+        other=((14, 5, 3),),
+        weights=(14,),
+    ),
+    Case(
+        "SoftmaxChannelAttention",
+        lambda: attention.SoftmaxChannelAttention(7),
+        shapes=((7, 11, 13),),
+        other=((7, 5, 3),),
+        weights=(7,),
+        sums_over=(1,),
+    ),
+    Case(
+        "EfficientChannelAttention",
+        lambda: attention.EfficientChannelAttention(17),
+        shapes=((17, 11, 13),),
+        other=((17, 5, 3),),
+        weights=(17,),
     ),
 ]

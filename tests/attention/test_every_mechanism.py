@@ -13,9 +13,10 @@ from attncourse import attention
 from tests.attention.cases import BATCH, CASES, Case
 
 
-def run(module: nn.Module, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+def run(module: nn.Module, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    """The output and the weights, of which CBAM has two."""
     output, weights = module(*inputs, return_weights=True)
-    return output, weights
+    return output, *(weights if isinstance(weights, tuple) else (weights,))
 
 
 def test_every_public_module_has_a_case() -> None:
@@ -35,17 +36,18 @@ def test_both_paths_agree(case: Case) -> None:
 
 
 def test_weights_have_their_documented_shape(case: Case) -> None:
-    _, weights = run(case.module(), case.inputs())
-    assert weights.shape == (BATCH, *case.weights)
-    assert (weights >= 0).all()
+    _, *found = run(case.module(), case.inputs())
+    for weights, shape in zip(found, case.weight_shapes, strict=True):
+        assert weights.shape == (BATCH, *shape)
+        assert (weights >= 0).all()
 
 
 def test_weights_sum_to_one_over_these_axes_and_no_fewer(case: Case) -> None:
-    _, weights = run(case.module().double(), case.inputs(dtype=torch.float64))
+    _, *found = run(case.module().double(), case.inputs(dtype=torch.float64))
     if not case.sums_over:
-        assert (weights > 0).all()
-        assert (weights < 1).all()
+        assert all(((gates > 0) & (gates < 1)).all() for gates in found)
         return
+    (weights,) = found
     total = weights.sum(case.sums_over)
     assert_close(total, torch.ones_like(total))
     for axis in range(1, weights.ndim):
@@ -57,11 +59,12 @@ def test_weights_sum_to_one_over_these_axes_and_no_fewer(case: Case) -> None:
 
 def test_weights_are_shares_in_half_precision(case: Case) -> None:
     module = case.module().bfloat16()
-    _, weights = run(module, case.inputs(dtype=torch.bfloat16))
-    if case.sums_over:
-        total = weights.sum(case.sums_over)
-        assert_close(total, torch.ones_like(total), atol=1e-2, rtol=0)
-    assert weights.isfinite().all()
+    _, *found = run(module, case.inputs(dtype=torch.bfloat16))
+    for weights in found:
+        if case.sums_over:
+            total = weights.sum(case.sums_over)
+            assert_close(total, torch.ones_like(total), atol=1e-2, rtol=0)
+        assert weights.isfinite().all()
 
 
 def test_samples_do_not_mix(case: Case) -> None:
@@ -80,17 +83,18 @@ def test_samples_do_not_mix(case: Case) -> None:
 def test_a_second_size_works(case: Case) -> None:
     module = case.module()
     inputs = case.inputs(other=True)
-    output, _ = run(module, inputs)
+    output, *_ = run(module, inputs)
     assert_close(module(*inputs), output)
 
 
 def test_an_empty_batch_gives_an_empty_batch(case: Case) -> None:
     module = case.module()
     inputs = case.inputs(batch=0)
-    output, weights = run(module, inputs)
+    output, *found = run(module, inputs)
     assert module(*inputs).shape == output.shape
     assert output.shape[0] == 0
-    assert weights.shape == (0, *case.weights)
+    for weights, shape in zip(found, case.weight_shapes, strict=True):
+        assert weights.shape == (0, *shape)
 
 
 def test_inputs_stay_as_they_were(case: Case) -> None:
@@ -130,7 +134,7 @@ def test_gradients_are_those_of_the_function(case: Case) -> None:
     module = case.module().double()
     inputs = [t.requires_grad_() for t in case.inputs(2, dtype=torch.float64)]
     assert torch.autograd.gradcheck(
-        lambda *args: module(*args, return_weights=True),
+        lambda *args: run(module, list(args)),
         inputs,
         fast_mode=True,
     )
@@ -152,7 +156,7 @@ def test_autocast_to_bfloat16_stays_close(case: Case) -> None:
     exact = module(*inputs)
     with torch.autocast("cpu", torch.bfloat16):
         rough = module(*inputs)
-        slow, _ = run(module, inputs)
+        slow, *_ = run(module, inputs)
     scale = exact.abs().max()
     assert (rough.float() - exact).abs().max() < 0.05 * scale
     assert (slow.float() - exact).abs().max() < 0.05 * scale
