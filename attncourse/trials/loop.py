@@ -99,7 +99,8 @@ def fit(
     ------
     ValueError
         If `epochs`, `batch_size` or `lr` is not positive, there are no
-        scenes, or the number of scenes changes from epoch to epoch.
+        scenes or only a single step to do, or the number of scenes changes
+        from epoch to epoch.
     FloatingPointError
         If the loss is not finite.
     """
@@ -116,8 +117,14 @@ def fit(
     if count == 0:
         raise ValueError("scenes must hold at least one image, got none")
     steps = epochs * ceil(count / batch_size)
+    if steps == 1:
+        raise ValueError(
+            "epochs and batch_size leave one step; at least two are needed"
+        )
     optimiser = AdamW(model.parameters(), lr=lr, weight_decay=1e-4)
-    schedule = OneCycleLR(optimiser, lr, total_steps=steps, pct_start=0.2)
+    # OneCycleLR divides by zero where the warm-up is exactly one step.
+    warm_up = max(0.2, 1.5 / steps)
+    schedule = OneCycleLR(optimiser, lr, total_steps=steps, pct_start=warm_up)
     losses, accuracies = [], []
     bar = tqdm(total=steps, desc="fit", delay=2, disable=not progress)
     with bar, _seeded(seed, device):

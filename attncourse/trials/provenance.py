@@ -4,7 +4,7 @@ import ast
 import hashlib
 import inspect
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
@@ -17,35 +17,98 @@ import torchvision
 import attncourse
 
 _PACKAGE = Path(attncourse.__file__).parent
-# What a run computes with. Figures, records and commands change no number.
-_SOURCES = (
-    "attention/**/*.py",
-    "exhibits/**/*.py",
-    "measure/**/*.py",
-    "models/**/*.py",
-    "scenes/**/*.py",
-    "trials/loop.py",
-    "trials/maps.py",
+_FOUNDATION = (
+    "attention",
+    "exhibits",
+    "measure",
+    "models",
+    "scenes",
+    "watching.py",
 )
 
 
 def code_digest(run: Callable[..., Any]) -> str:
-    """SHA-256 of the package's sources that matter and of the run's own.
+    """SHA-256 of the source that a run computes with.
 
-    Comments, docstrings and layout do not count, so that explaining the
-    code better costs no new trial.
+    That is the file of the run and what it imports from the course, name by
+    name, and what that imports: a new mechanism leaves old records as they
+    are. Comments, docstrings and layout do not count either, nor does the
+    machinery of trials. A run without a file, in a notebook, counts with
+    everything that makes numbers.
     """
     while isinstance(run, partial):
         run = run.func
     digest = hashlib.sha256()
-    paths = {path for part in _SOURCES for path in _PACKAGE.glob(part)}
+    file = Path(inspect.getsourcefile(run) or "")
+    if file.is_file():
+        paths = _imported_by(file)
+        source = file.read_text("utf-8")
+    else:
+        paths = _everything()
+        source = inspect.getsource(run)
+    digest.update(_meaning(source).encode())
     for path in sorted(paths):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(_meaning(path.read_text("utf-8")).encode())
-    file = Path(inspect.getsourcefile(run) or "")
-    source = file.read_text("utf-8") if file.is_file() else ""
-    digest.update(_meaning(source or inspect.getsource(run)).encode())
     return digest.hexdigest()
+
+
+def _everything() -> set[Path]:
+    return {path for path in _PACKAGE.rglob("*.py") if _counts(path)}
+
+
+def _counts(path: Path) -> bool:
+    """Whether numbers depend on a file; figures and records change none."""
+    first = path.relative_to(_PACKAGE).parts[0]
+    if first == "trials":
+        return path.name in ("loop.py", "maps.py")
+    return first in _FOUNDATION
+
+
+def _imported_by(file: Path) -> set[Path]:
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        for path in _imports(waiting.pop()):
+            if path == _PACKAGE / "__init__.py":
+                return _everything()
+            if _counts(path) and path not in found:
+                found.add(path)
+                waiting.append(path)
+    return found
+
+
+def _imports(file: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and _ours(node.module):
+            for alias in node.names:
+                yield _defines(str(node.module), alias.name)
+        elif isinstance(node, ast.Import) and any(
+            _ours(alias.name) for alias in node.names
+        ):
+            yield _PACKAGE / "__init__.py"
+
+
+def _ours(module: str | None) -> bool:
+    return module is not None and module.split(".")[0] == _PACKAGE.name
+
+
+def _defines(module: str, name: str) -> Path:
+    """The file that defines what `from module import name` gives."""
+    place = _PACKAGE.joinpath(*module.split(".")[1:])
+    if not place.is_dir():
+        return place.with_suffix(".py")
+    if (place / f"{name}.py").is_file():
+        return place / f"{name}.py"
+    if (place / name).is_dir():
+        return place / name / "__init__.py"
+    package = place / "__init__.py"
+    for node in ast.parse(package.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and _ours(node.module):
+            for alias in node.names:
+                if name == (alias.asname or alias.name):
+                    return _defines(str(node.module), alias.name)
+    return package
 
 
 def versions() -> dict[str, str]:

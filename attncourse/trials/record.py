@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from math import isclose
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, Self
+from typing import Any
 
 import attncourse
 from attncourse.measure import Interval, paired_bootstrap
@@ -92,7 +92,7 @@ class Record:
     arms: dict[str, ArmResult]
     differences: dict[str, dict[str, Interval]]
     profile: str
-    settings: dict[str, float]
+    settings: dict[str, int | float]
     versions: dict[str, str]
     code: str
     hardware: dict[str, str | int]
@@ -179,7 +179,7 @@ class Record:
         return text + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "Record":
         """Read the text of a record.
 
         Raises
@@ -191,16 +191,16 @@ class Record:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"not JSON: {error}") from error
-        check({} if not isinstance(data, dict) else data, _RECORD)
+        check(data, _RECORD)
         _agree(data)
         arms = {
             name: ArmResult(
                 label=arm["label"],
                 parameters=arm["parameters"],
                 multiply_adds=arm["multiply_adds"],
-                seconds=tuple(arm["seconds"]),
+                seconds=tuple(map(float, arm["seconds"])),
                 metrics={
-                    metric: Series(series["per_seed"])
+                    metric: Series(map(float, series["per_seed"]))
                     for metric, series in arm["metrics"].items()
                 },
             )
@@ -208,7 +208,11 @@ class Record:
         }
         differences = {
             arm: {
-                metric: Interval(value["mean"], value["low"], value["high"])
+                metric: Interval(
+                    float(value["mean"]),
+                    float(value["low"]),
+                    float(value["high"]),
+                )
                 for metric, value in metrics.items()
             }
             for arm, metrics in data["differences"].items()
@@ -226,7 +230,11 @@ class Record:
             code=data["code"],
             hardware=data["hardware"],
             command=data["command"],
-            time=Time(**data["time"]),
+            time=Time(
+                runs=float(data["time"]["runs"]),
+                wall=float(data["time"]["wall"]),
+                runs_reused=data["time"]["runs_reused"],
+            ),
             date=data["date"],
         )
 

@@ -48,7 +48,7 @@ def trial(
     example: Sequence[int],
     command: str,
     profile: str = "full",
-    settings: Mapping[str, float] | None = None,
+    settings: Mapping[str, int | float] | None = None,
     workers: int | None = None,
     results: Path | None = None,
     progress: bool = True,
@@ -177,7 +177,7 @@ def _check(
         raise ValueError(f"workers must be positive, got {workers}")
 
 
-def _key(run: Run, code: str, settings: Mapping[str, float]) -> str:
+def _key(run: Run, code: str, settings: Mapping[str, int | float]) -> str:
     """A name for everything on which the outcome of a run depends."""
     bound = []
     while isinstance(run, partial):
@@ -198,8 +198,10 @@ def _keep(parts: Path, outcome: Outcome) -> None:
 
 
 def _kept(parts: Path, arm: str, seed: int) -> Outcome | None:
-    path = _part(parts, arm, seed)
-    return Outcome(**json.loads(path.read_text())) if path.is_file() else None
+    try:
+        return Outcome(**json.loads(_part(parts, arm, seed).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _summary(

@@ -1,0 +1,98 @@
+"""Small stand-ins: scenes, networks, a claim and a record."""
+
+import torch
+from torch import nn
+
+from attncourse.measure import paired_bootstrap
+from attncourse.scenes import Scenes
+from attncourse.trials import Arm, ArmResult, Record, Series, Time
+
+
+def bright_half(count: int = 67, seed: int = 0, epoch: int = 0) -> Scenes:
+    """Two classes: the bright half is the upper or the lower one."""
+    generator = torch.Generator().manual_seed(1000 * seed + epoch)
+    labels = torch.randint(2, (count,), generator=generator)
+    images = 0.3 * torch.rand(count, 1, 4, 6, generator=generator)
+    masks = torch.zeros(count, 1, 4, 6, dtype=torch.bool)
+    for image, mask, label in zip(images, masks, labels, strict=True):
+        rows = slice(2, 4) if label else slice(0, 2)
+        image[:, rows] += 0.5
+        mask[:, rows] = True
+    return Scenes(images, labels, masks)
+
+
+class Drawn:
+    """Scenes drawn anew; remembers which epochs were asked for."""
+
+    def __init__(self, *counts: int) -> None:
+        self.counts = counts
+        self.epochs: list[int] = []
+
+    def draw(self, epoch: int) -> Scenes:
+        self.epochs.append(epoch)
+        return bright_half(self.counts[epoch], epoch=epoch)
+
+
+def linear(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(24, 2))
+
+
+def with_dropout(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(24, 13), nn.Dropout(), nn.Linear(13, 2)
+    )
+
+
+ARMS = {
+    "plain": Arm("plain", linear),
+    "wide": Arm("with more", with_dropout),
+}
+
+
+def count_up(arm: str, seed: int) -> dict[str, float]:
+    """A run that costs nothing and is different for every job."""
+    return {"accuracy": len(arm) + seed / 8, "threads": threads()}
+
+
+def threads() -> float:
+    return float(torch.get_num_threads())
+
+
+def small_record() -> Record:
+    def arm(shift: float) -> ArmResult:
+        return ArmResult(
+            label=f"shifted by {shift}",
+            parameters=1234,
+            multiply_adds=5678,
+            seconds=(1.5, 2.5, 3.5),
+            metrics={
+                "accuracy": Series([0.5 + shift, 0.75 + shift, 0.625 + shift])
+            },
+        )
+
+    arms = {"plain": arm(0.0), "better": arm(0.125)}
+    return Record(
+        name="small",
+        question="Is more better?",
+        control="plain",
+        seeds=(0, 1, 2),
+        arms=arms,
+        differences={
+            "better": {
+                "accuracy": paired_bootstrap(
+                    arms["better"].metrics["accuracy"],
+                    arms["plain"].metrics["accuracy"],
+                )
+            }
+        },
+        profile="quick",
+        settings={"epochs": 3, "lr": 0.01},
+        versions={"torch": "2.0"},
+        code="0" * 64,
+        hardware={"cpu": "abacus", "gpu": "none", "threads": 1, "workers": 2},
+        command="python -m attncourse trials run small",
+        time=Time(runs=15.0, wall=9.0, runs_reused=1),
+        date="2026-01-02T03:04:05+00:00",
+    )

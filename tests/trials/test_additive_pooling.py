@@ -1,0 +1,78 @@
+from functools import partial
+
+import pytest
+import torch
+
+from attncourse.trials import Budget, claim, load
+from attncourse.trials.claims.additive_pooling import CLAIM, run
+from attncourse.trials.local import attempt
+
+
+@pytest.fixture(scope="module")
+def models():
+    def seeded(arm):
+        torch.manual_seed(3)
+        return arm.build()
+
+    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
+
+
+def size(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_the_control_has_as_many_parameters_as_attention(models):
+    assert size(models["average+mlp"]) == size(models["attention"])
+    assert size(models["column"]) == size(models["attention"])
+    assert size(models["average"]) == size(models["max"])
+    assert size(models["average"]) == size(models["attention"]) - 1088
+
+
+def test_all_arms_start_from_the_same_trunk(models):
+    first = models["average"]
+    for model in models.values():
+        for part in "features", "classifier":
+            for ours, theirs in zip(
+                getattr(model, part).parameters(),
+                getattr(first, part).parameters(),
+                strict=True,
+            ):
+                assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("arm", "extra"),
+    [
+        ("average", {"cam_mass", "cam_pointing"}),
+        ("average+mlp", set()),
+        ("attention", {"drop_uniform", "drop_shuffled"}),
+    ],
+)
+def test_a_short_run_gives_all_metrics(arm, extra):
+    budget = Budget(scenes=83, epochs=1, test_scenes=37)
+    metrics = run(arm, seed=2, budget=budget)
+    assert set(metrics) == extra | {
+        "accuracy",
+        "area",
+        "mass",
+        "pointing",
+        "pointing_chance",
+        "pointing_centre",
+    }
+    assert metrics["area"] == pytest.approx(16**2 / 60**2)
+    assert metrics == run(arm, seed=2, budget=budget)
+    if arm != "attention":
+        assert metrics["mass"] == pytest.approx(metrics["area"], abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arm", ["attention"])
+def test_a_recorded_run_repeats(arm):
+    record = load("additive_pooling")
+    case = claim("additive_pooling")
+    again = attempt(partial(case.run, budget=case.full.budget), arm, 0)
+    for metric in case.metrics:
+        series = record.arms[arm].metrics[metric]
+        margin = max(series.std, 0.001)
+        low, high = min(series) - margin, max(series) + margin
+        assert low <= again.metrics[metric] <= high, metric

@@ -1,0 +1,146 @@
+from functools import partial
+
+import pytest
+import torch
+
+from attncourse.exhibits.dot_product import without_scale
+from attncourse.trials import Budget, claim, load
+from attncourse.trials.claims.scale import (
+    CUE,
+    PALETTE,
+    ColourLookup,
+    DigitLookup,
+    colour_distance,
+    effective_keys,
+    run,
+    split_cells,
+)
+from attncourse.trials.local import attempt
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return ColourLookup(211, seed=5).draw(3)
+
+
+def test_the_label_is_the_colour_inside_the_answer_key(scenes):
+    palette = torch.tensor(PALETTE).float()
+    ink = scenes.images * scenes.masks
+    colour = ink.amax((2, 3)) > 0
+    assert torch.equal(colour.float(), palette[scenes.labels])
+
+
+def test_exactly_one_neighbour_is_of_the_class_of_the_cue(monkeypatch):
+    source = ColourLookup(211, seed=5)
+    of_class = torch.arange(10).repeat_interleave(
+        torch.from_numpy(source._sizes)
+    )
+    shade = (1 + of_class) / 10  # every pixel of a digit tells its class
+    source._digits = shade[:, None, None].expand(-1, 8, 8).numpy()
+    scenes = source.draw(3)
+    cells = scenes.images.unfold(2, 8, 8).unfold(3, 8, 8)
+    classes = cells[..., 0, 0].amax(1).flatten(1)  # (count, 9)
+    same = classes == classes[:, [CUE]]
+    keys = scenes.masks[:, 0, ::8, ::8].flatten(1)
+    same[:, CUE] = False
+    assert torch.equal(same, keys)
+
+
+def test_the_match_is_another_image_than_the_cue(scenes):
+    tokens, _ = split_cells(scenes.images)
+    match = scenes.masks[:, 0, ::8, ::8].flatten(1)
+    assert not torch.isclose(tokens[match], tokens[:, CUE]).all(1).any()
+
+
+def test_scenes_depend_on_seed_and_epoch_alone():
+    first = ColourLookup(7, seed=2).draw(1)
+    assert all(map(torch.equal, first, ColourLookup(7, seed=2).draw(1)))
+    for other in ColourLookup(7, seed=3).draw(1), ColourLookup(7).draw(1):
+        assert not torch.equal(first.images, other.images)
+
+
+def test_splits_share_no_digit():
+    pools = {
+        split: {tuple(d.ravel()) for d in ColourLookup(1, split=split)._digits}
+        for split in ("train", "validation", "test")
+    }
+    assert pools["train"].isdisjoint(pools["validation"])
+    assert (pools["train"] | pools["validation"]).isdisjoint(pools["test"])
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="split"):
+        ColourLookup(3, split="al")
+
+
+def test_cells_give_back_the_colours(scenes):
+    _, colours = split_cells(scenes.images)
+    right = colours[scenes.masks[:, 0, ::8, ::8].flatten(1)]
+    palette = torch.tensor(PALETTE).float()
+    torch.testing.assert_close(right, palette[scenes.labels])
+
+
+def test_the_weights_leave_out_the_cue_and_sum_to_one(scenes):
+    _, weights = DigitLookup(5)(scenes.images, return_weights=True)
+    assert weights.shape == (211, 1, 3, 3)
+    assert (weights[:, 0, 1, 1] == 0).all()
+    torch.testing.assert_close(weights.sum((1, 2, 3)), torch.ones(211))
+
+
+def test_unscaled_is_the_exhibit(scenes):
+    model = DigitLookup(11, scaled=False)
+    _, weights = model(scenes.images, return_weights=True)
+    tokens, colours = split_cells(scenes.images)
+    kept = torch.arange(9) != CUE
+    _, expected = without_scale(
+        model.query(tokens[:, [CUE]]),
+        model.key(tokens[:, kept]),
+        colours[:, kept],
+    )
+    torch.testing.assert_close(
+        weights.flatten(2)[..., kept], expected, atol=1e-5, rtol=1e-4
+    )
+
+
+def test_a_small_start_begins_where_the_scale_begins(scenes):
+    maps = []
+    for model in (
+        partial(DigitLookup, 512),
+        partial(DigitLookup, 512, scaled=False, start=512**-0.25),
+    ):
+        torch.manual_seed(3)
+        maps.append(model()(scenes.images, return_weights=True)[1])
+    torch.testing.assert_close(*maps, atol=1e-5, rtol=1e-4)
+
+
+def test_the_loss_is_the_distance_to_the_right_colour(scenes):
+    model = DigitLookup(5)
+    with torch.no_grad():
+        model.query.weight.zero_()  # equal weights: the mean colour
+    loss, _ = colour_distance(model, scenes.images, scenes.labels, None)
+    _, colours = split_cells(scenes.images)
+    mean = colours[:, torch.arange(9) != CUE].mean(1)
+    right = torch.tensor(PALETTE).float()[scenes.labels]
+    torch.testing.assert_close(loss, (mean - right).square().sum(1).mean())
+    assert effective_keys(model, scenes) == pytest.approx(8)
+
+
+def test_a_short_run_gives_all_metrics():
+    budget = Budget(scenes=41, epochs=1, test_scenes=37, batch_size=19)
+    metrics = run("scaled-8", seed=2, budget=budget)
+    assert {"accuracy", "mass", "pointing", "rate"} < set(metrics)
+    assert metrics["pointing_chance"] == pytest.approx(1 / 9)
+    assert metrics[f"accuracy_at_{metrics['rate']:g}"] == metrics["accuracy"]
+    assert metrics == run("scaled-8", seed=2, budget=budget)
+
+
+@pytest.mark.slow
+def test_a_recorded_run_repeats():
+    record = load("scale")
+    case = claim("scale")
+    again = attempt(partial(case.run, budget=case.full.budget), "scaled-8", 0)
+    for metric in ("accuracy", "mass", "pointing", "keys_at_start"):
+        series = record.arms["scaled-8"].metrics[metric]
+        margin = max(series.std, 0.001)
+        low, high = min(series) - margin, max(series) + margin
+        assert low <= again.metrics[metric] <= high, metric

@@ -1,0 +1,100 @@
+import subprocess
+import sys
+
+import pytest
+
+from attncourse.__main__ import main
+from attncourse.trials import record
+from tests.trials.test_claim import tiny
+
+__all__ = ["tiny"]
+
+
+def test_a_claim_is_run_listed_and_shown(tiny, capsys):
+    results = ["--results", str(tiny)]
+    assert main(["trials", "show", "tiny", *results]) == 0
+    assert "Not recorded; python -m attncourse" in capsys.readouterr().out
+
+    run = ["trials", "run", "tiny", "--seeds", "3", "--workers", "1"]
+    assert main([*run, *results]) == 0
+    out = capsys.readouterr().out
+    assert "| three | 28 | 21 | 5.125 ± 0.125 |" in out
+    assert "three, score: +2.000 [+2.000, +2.000]" in out
+    assert "supported: Yes." in out
+    assert (tiny / "tiny.json").is_file()
+
+    assert main(["trials", "list", *results]) == 0
+    out = capsys.readouterr().out
+    assert "tiny: Is two more than one?\n    3 seeds, quick, " in out
+    assert "this code" in out
+    assert "additive_pooling: Does additive" in out
+    assert "    not recorded" in out
+
+    assert main(["trials", "show", "tiny", *results]) == 0
+    out = capsys.readouterr().out
+    assert "refuted if it is below" in out
+    assert "| three | 28 | 21 | 5.125 ± 0.125 |" in out
+    assert "trials run tiny --profile quick --seeds 3" in out
+
+
+def test_other_code_is_told(tiny, capsys):
+    run = ["trials", "run", "tiny", "--workers", "1", "--results", str(tiny)]
+    assert main(run) == 0
+    path = tiny / "tiny.json"
+    old = record.load("tiny", tiny).code
+    path.write_text(path.read_text().replace(old, "0" * 64))
+    assert main(["trials", "list", "--results", str(tiny)]) == 0
+    assert "other code" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, "the following arguments are required: command"),
+        (["nix"], 2, "invalid choice: 'nix'"),
+        (["trials"], 2, "required: ACTION"),
+        (["trials", "run"], 2, "required: NAME"),
+        (["trials", "run", "x", "--profile", "huge"], 2, "invalid choice"),
+        (["trials", "run", "nix"], 1, "error: no claim named 'nix'"),
+        (["trials", "show", "nix"], 1, "error: no claim named 'nix'"),
+        (
+            ["trials", "run", "additive_pooling", "--seeds", "1"],
+            1,
+            "error: seeds must be two or more",
+        ),
+    ],
+)
+def test_mistakes_are_explained(capsys, arguments, status, message):
+    assert main(arguments) == status
+    assert message in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_reported(tiny, capsys):
+    (tiny / "tiny.json").write_text("{}")
+    assert main(["trials", "show", "tiny", "--results", str(tiny)]) == 1
+    assert "error: tiny.json cannot be used" in capsys.readouterr().err
+
+
+def test_help_names_the_commands(capsys):
+    assert main(["-h"]) == 0
+    assert "trials  list, show and repeat" in capsys.readouterr().out
+    assert main(["trials", "-h"]) == 0
+    assert "trials run additive_pooling" in capsys.readouterr().out
+
+
+def test_an_interruption_has_its_own_status(tiny, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attncourse.trials.command.run_claim", interrupt)
+    assert main(["trials", "run", "tiny"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_the_command_line_loads_nothing_before_it_is_needed():
+    code = (
+        "import sys, attncourse.__main__ as m; m.main(['-h']); "
+        "sys.exit('attncourse.trials' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert done.returncode == 0, done.stderr

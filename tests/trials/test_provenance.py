@@ -1,0 +1,148 @@
+import importlib.util
+import linecache
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import attncourse
+from attncourse.trials import provenance
+from tests.trials.standins import count_up
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    copy = tmp_path / "attncourse"
+    shutil.copytree(
+        Path(attncourse.__file__).parent,
+        copy,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    monkeypatch.setattr(provenance, "_PACKAGE", copy)
+    return copy
+
+
+RUN = """
+from attncourse.attention import {mechanism}
+from attncourse.trials import Arm, fit
+
+
+def run(arm, seed):
+    return {{}}
+"""
+
+
+@pytest.fixture
+def run(package, tmp_path):
+    return written(
+        tmp_path / "one.py", RUN.format(mechanism="AdditivePooling2d")
+    )
+
+
+def written(path, source):
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.run
+
+
+@pytest.mark.parametrize(
+    "file", ["attention/additive.py", "trials/loop.py", "measure/mass.py"]
+)
+def test_code_counts_and_its_explanation_does_not(package, run, file):
+    before = provenance.code_digest(run)
+    path = package / file
+    source = path.read_text()
+    path.write_text(source.replace('"""', '"""Explained. ', 1))
+    assert provenance.code_digest(run) == before
+    path.write_text(source + "\n\n# a remark\n")
+    assert provenance.code_digest(run) == before
+    path.write_text(source + "\nmore = 1\n")
+    assert provenance.code_digest(run) != before
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["attention/multihead.py", "trials/record.py", "attention/__init__.py"],
+)
+def test_what_a_run_does_not_use_does_not_count(package, run, file):
+    before = provenance.code_digest(run)
+    path = package / file
+    path.write_text(path.read_text() + "\nmore = 1\n")
+    assert provenance.code_digest(run) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import attncourse",
+        "from attncourse import watch",
+        "from attncourse import attention",
+    ],
+)
+def test_a_run_that_imports_all_counts_all(package, tmp_path, line):
+    run = written(tmp_path / "all.py", f"{line}\n\ndef run(): pass\n")
+    before = provenance.code_digest(run)
+    path = package / "attention" / "multihead.py"
+    path.write_text(path.read_text() + "\nmore = 1\n")
+    assert provenance.code_digest(run) != before
+
+
+def test_a_run_without_a_file_counts_with_all(package):
+    source = "def run(): pass\n"
+    name = "<cell 1>"
+    lines = source.splitlines(keepends=True)
+    linecache.cache[name] = len(source), None, lines, name
+    scope = {"__name__": "nowhere"}
+    exec(compile(source, name, "exec"), scope)
+    before = provenance.code_digest(scope["run"])
+    (package / "attention" / "new.py").write_text("dim = 1\n")
+    assert provenance.code_digest(scope["run"]) != before
+
+
+def test_the_claims_depend_on_their_own_sources(package):
+    names = {
+        path.relative_to(package).as_posix()
+        for path in provenance._imported_by(
+            package / "trials" / "claims" / "additive_pooling.py"
+        )
+    }
+    assert names >= {
+        "attention/additive.py",
+        "exhibits/additive.py",
+        "measure/mass.py",
+        "measure/pointing.py",
+        "models/attention_cnn.py",
+        "models/pooling.py",
+        "scenes/cluttered.py",
+        "scenes/digits.py",
+        "trials/loop.py",
+        "trials/maps.py",
+    }
+    assert "attention/multihead.py" not in names
+    assert "trials/runs.py" not in names
+
+
+def test_the_file_of_the_run_counts(tmp_path):
+    digest = provenance.code_digest(count_up)
+    other = written(tmp_path / "other.py", "def run(): pass\n")
+    assert digest != provenance.code_digest(other)
+    assert digest == provenance.code_digest(partial(count_up, seed=3))
+    assert len(digest) == 64
+
+
+def test_versions_and_hardware_name_no_machine(monkeypatch):
+    assert set(provenance.versions()) == {
+        "python",
+        "torch",
+        "torchvision",
+        "numpy",
+        "attncourse",
+    }
+    machine = provenance.hardware()
+    assert set(machine) == {"cpu", "gpu"}
+    assert all(machine.values())
+    monkeypatch.setattr(provenance, "Path", lambda _: Path("nowhere"))
+    assert provenance.hardware()["cpu"]
