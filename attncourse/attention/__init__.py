@@ -7,6 +7,7 @@ Every module returns its output, and with ``return_weights=True`` the pair
 from attncourse.attention.additive import AdditiveAttention, AdditivePooling2d
 from attncourse.attention.attention_pooling import AttentionPooling
 from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.dynamic_capacity import DynamicCapacity
 from attncourse.attention.efficient_channel import EfficientChannelAttention
 from attncourse.attention.generalized_mean import GeneralizedMeanPooling
 from attncourse.attention.multihead import MultiHeadAttention
@@ -17,21 +18,34 @@ from attncourse.attention.positions import (
     sinusoidal_positions,
     sinusoidal_positions_2d,
 )
+from attncourse.attention.recurrent_attention import (
+    GaussianReader,
+    GlimpseReader,
+    RecurrentAttention,
+    reinforce_loss,
+)
 from attncourse.attention.softmax_channel import SoftmaxChannelAttention
+from attncourse.attention.spatial_transformer import SpatialTransformer
 from attncourse.attention.squeeze_excitation import SqueezeExcitation
 
 __all__ = [
     "AdditiveAttention",
     "AdditivePooling2d",
     "AttentionPooling",
+    "DynamicCapacity",
     "EfficientChannelAttention",
+    "GaussianReader",
     "GeneralizedMeanPooling",
+    "GlimpseReader",
     "LearnedPositions2d",
     "MultiHeadAttention",
+    "RecurrentAttention",
     "RelativePositionBias2d",
     "RotaryPositions2d",
     "SoftmaxChannelAttention",
+    "SpatialTransformer",
     "SqueezeExcitation",
+    "reinforce_loss",
     "scaled_dot_product_attention",
     "sinusoidal_positions",
     "sinusoidal_positions_2d",

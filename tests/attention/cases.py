@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from attncourse import attention
 
 BATCH = 3
+AXES = "weights_sum_to_one_over_these_axes_and_no_fewer"
 
 
 @dataclass(frozen=True)
@@ -127,5 +128,49 @@ CASES = [
         shapes=((17, 11, 13),),
         other=((17, 5, 3),),
         weights=(17,),
+    ),
+    Case(
+        "SpatialTransformer",
+        lambda: attention.SpatialTransformer(3, steps=2, size=(5, 7)),
+        shapes=((3, 11, 13),),
+        other=((3, 17, 19),),
+        weights=(1, 11, 13),
+        skip={AXES: "what is read outside the map counts for nothing"},
+    ),
+    Case(
+        "DynamicCapacity",
+        lambda: attention.DynamicCapacity(3, 5, patches=4, width=7),
+        shapes=((3, 24, 40),),
+        other=((3, 16, 8),),
+        weights=(1, 3, 5),
+        sums_over=(2, 3),
+        skip={
+            "gradients_are_those_of_the_function": "the saliency is not "
+            "differentiated; see test_dynamic_capacity.py for the logits",
+            "autocast_to_bfloat16_stays_close": "where two places are about "
+            "as salient, rounding decides which one is refined",
+            **dict.fromkeys(
+                (
+                    "it_compiles_without_a_graph_break",
+                    "it_exports_with_a_dynamic_batch",
+                    "onnx_gives_the_same",
+                ),
+                "the forward pass takes a gradient, which cannot be traced",
+            ),
+        },
+    ),
+    Case(
+        "RecurrentAttention",
+        lambda: attention.RecurrentAttention(
+            3, 5, glimpses=3, reader=attention.GlimpseReader(4), hidden_dim=17
+        ),
+        shapes=((3, 11, 13),),
+        other=((3, 17, 19),),
+        weights=(3, 11, 13),
+        skip={
+            AXES: "what is read outside the image counts for nothing",
+            "every_parameter_is_reached": "the baseline is reached by the "
+            "reinforcement loss alone; see test_recurrent_attention.py",
+        },
     ),
 ]

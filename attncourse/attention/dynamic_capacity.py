@@ -1,0 +1,215 @@
+"""Dynamic capacity: look closely only where it matters for the answer."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+
+class Refined(NamedTuple):
+    """What a :class:`DynamicCapacity` network saw in one batch.
+
+    Attributes
+    ----------
+    logits
+        Prediction from the refined map, (batch, classes).
+    coarse_logits
+        Prediction from the coarse map alone.
+    hint
+        Mean squared distance between coarse and fine vectors where both are
+        known, (batch,). Its gradient reaches the coarse network only.
+    saliency
+        Norm of the gradient of the entropy, (batch, 1, rows, columns).
+    chosen
+        Places that were looked at closely, row by row, (batch, patches).
+    """
+
+    logits: Float[Tensor, "batch classes"]
+    coarse_logits: Float[Tensor, "batch classes"]
+    hint: Float[Tensor, " batch"]
+    saliency: Float[Tensor, "batch 1 rows columns"]
+    chosen: Int64[Tensor, "batch patches"]
+
+
+class DynamicCapacity(nn.Module):
+    r"""A coarse network everywhere, a fine one at a few places.
+
+    .. math::
+
+       c = f_c(x), \quad M_{ij} = \Big\lVert \frac{\partial H(g(c))}
+       {\partial c_{ij}} \Big\rVert_2, \quad
+       r_{ij} = \begin{cases} f_f(x_{ij}) & M_{ij} \text{ in the top } k \\
+       c_{ij} & \text{else} \end{cases}, \quad o = g(r)
+
+    H is the entropy of the prediction: places where a small change of the
+    coarse map would change it most are looked at again. No label is needed.
+    The choice itself is not differentiated.
+
+    Not to be confused with deformable convolution, which shares the
+    abbreviation DCN.
+
+    Parameters
+    ----------
+    channels, classes
+        Channels of the images, number of classes.
+    patches
+        k, how many places are refined. 0 gives the coarse network, and at
+        least as many as there are places gives the fine one.
+    width
+        Channels D of the coarse and the fine map.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or an image side is no multiple of 8.
+
+    Notes
+    -----
+    Cost: the coarse network, k runs of the fine one on 24 x 24 pixels, and
+    the top g three times (once backwards). The top must not be linear over
+    space: behind an average the gradient is the same at every place.
+
+    References
+    ----------
+    Almahairi et al., "Dynamic Capacity Networks", ICML 2016.
+    """
+
+    PATCH = 24
+    STRIDE = 8
+
+    def __init__(
+        self, channels: int, classes: int, *, patches: int = 8, width: int = 32
+    ) -> None:
+        super().__init__()
+        if min(channels, classes, width) < 1 or patches < 0:
+            raise ValueError(
+                f"channels, classes and width must be at least 1 and patches "
+                f"at least 0, got {channels}, {classes}, {width} and {patches}"
+            )
+        self.patches = patches
+        self.coarse = nn.Sequential(
+            nn.AvgPool2d(2),
+            *_convolution(channels, 8, 5, stride=2, padding=2),
+            *_convolution(8, width, 3, stride=2, padding=1),
+        )
+        # On 24 x 24 pixels without padding: 10, 8, 4, 2, 1.
+        self.fine = nn.Sequential(
+            *_convolution(channels, 8, 5, stride=2),
+            *_convolution(8, 16, 3),
+            nn.MaxPool2d(2),
+            *_convolution(16, width, 3),
+            nn.MaxPool2d(2),
+        )
+        self.hidden = nn.Conv2d(width, width, 1)
+        self.classifier = nn.Linear(width, classes)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch classes"]
+        | tuple[
+            Float[Tensor, "batch classes"],
+            Float[Tensor, "batch 1 rows columns"],
+        ]
+    ):
+        """Classify; the weights are the saliency, as shares of its sum."""
+        seen = self.look(x)
+        if not return_weights:
+            return seen.logits
+        total = seen.saliency.sum((2, 3), keepdim=True)
+        places = seen.saliency[0, 0].numel() if len(seen.saliency) else 1
+        shares = seen.saliency / total.where(total > 0, 1)
+        return seen.logits, shares.where(total > 0, 1 / places)
+
+    def look(self, x: Float[Tensor, "batch channels height width"]) -> Refined:
+        """Classify, and give all that a loss or a figure needs."""
+        if x.shape[2] % self.STRIDE or x.shape[3] % self.STRIDE:
+            raise ValueError(
+                f"height and width must be multiples of {self.STRIDE}, got "
+                f"{x.shape[2]} and {x.shape[3]}"
+            )
+        coarse = self.coarse(x)
+        saliency = self.saliency(coarse)
+        places = coarse.shape[2] * coarse.shape[3]
+        count = min(self.patches, places)
+        chosen = saliency.flatten(1).topk(count).indices
+        vectors = self._fine_vectors(x, chosen, coarse.shape[3])
+        index = chosen.unsqueeze(1).expand(-1, coarse.shape[1], -1)
+        guesses = coarse.flatten(2).gather(2, index)
+        hint = (guesses - vectors.detach()).square().sum(1)
+        refined = coarse.flatten(2).scatter(2, index, vectors)
+        return Refined(
+            self.top(refined.unflatten(2, coarse.shape[2:])),
+            self.top(coarse),
+            hint.sum(1) / max(count, 1),
+            saliency,
+            chosen,
+        )
+
+    def top(
+        self, maps: Float[Tensor, "batch dim rows columns"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Logits from a coarse, fine or mixed map."""
+        strongest = self.hidden(maps).relu().amax((2, 3))
+        logits: Tensor = self.classifier(strongest)
+        return logits
+
+    def saliency(
+        self, coarse: Float[Tensor, "batch dim rows columns"]
+    ) -> Float[Tensor, "batch 1 rows columns"]:
+        """Norm of the gradient of the entropy at each place."""
+        with torch.enable_grad():
+            coarse = coarse.detach().requires_grad_()
+            log_p = self.top(coarse).log_softmax(-1)
+            entropy = -(log_p.exp() * log_p).sum()
+            (slope,) = torch.autograd.grad(entropy, coarse)
+        norms: Tensor = slope.norm(dim=1, keepdim=True)
+        return norms
+
+    def fine_map(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch dim rows columns"]:
+        """The fine network at every place, as one convolution."""
+        maps: Tensor = self.fine(self._padded(x))
+        return maps
+
+    def _padded(self, x: Tensor) -> Tensor:
+        return F.pad(x, [(self.PATCH - self.STRIDE) // 2] * 4)
+
+    def _fine_vectors(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        chosen: Int64[Tensor, "batch patches"],
+        columns: int,
+    ) -> Float[Tensor, "batch dim patches"]:
+        batch, count = chosen.shape
+        if count == 0:
+            return x.new_zeros(batch, self.classifier.in_features, 0)
+        windows = self._padded(x)
+        for axis in (2, 3):  # views: nothing is copied yet
+            windows = windows.unfold(axis, self.PATCH, self.STRIDE)
+        sample = torch.arange(batch, device=x.device).unsqueeze(1)
+        row, column = chosen // columns, chosen % columns
+        looked_at = windows[sample, :, row, column].flatten(0, 1)
+        vectors: Tensor = self.fine(looked_at).flatten(1)
+        grouped: Tensor = vectors.unflatten(0, (batch, count))
+        return grouped.mT
+
+
+def _convolution(
+    channels: int,
+    width: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(
+        channels, width, kernel_size, stride, padding, bias=False
+    )
+    return convolution, nn.BatchNorm2d(width), nn.ReLU()
