@@ -139,12 +139,13 @@ def fit(
                 )
             summed, right = 0.0, 0
             shuffled = torch.randperm(count, generator=order)
-            for batch in _batches(current, shuffled, batch_size, device):
+            batches = _batches(current, shuffled, batch_size, device)
+            for step, batch in enumerate(batches):
                 objective, logits = loss(model, *batch)
                 if not isfinite(value := objective.item()):
                     raise FloatingPointError(
-                        f"the loss became {value} in epoch {epoch}, "
-                        f"step {bar.n}: try a smaller lr than {lr}"
+                        f"the loss became {value} in step {step} of epoch "
+                        f"{epoch}: try a smaller lr than {lr}"
                     )
                 optimiser.zero_grad()
                 objective.backward()
@@ -157,7 +158,9 @@ def fit(
                 bar.update()
             losses.append(summed / count)
             accuracies.append(right / count)
-            bar.set_postfix(loss=losses[-1], accuracy=accuracies[-1])
+            bar.set_postfix(
+                loss=losses[-1], accuracy=accuracies[-1], refresh=False
+            )
     model.eval()
     return History(tuple(losses), tuple(accuracies), perf_counter() - start)
 
@@ -189,7 +192,7 @@ def evaluate(
         raise ValueError("scenes must hold at least one image, got none")
     maps = "return_weights" in signature(model.forward).parameters
     scores: dict[str, list[Tensor]] = defaultdict(list)
-    training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     order = torch.arange(len(current.labels))
     batches = _batches(current, order, batch_size, _device(model))
@@ -205,7 +208,8 @@ def evaluate(
         else:
             logits = model(images)
         scores["accuracy"].append((logits.argmax(1) == labels).float())
-    model.train(training)
+    for module, training in modes:
+        module.training = training
     return {
         name: torch.cat(parts).double().mean().item()
         for name, parts in sorted(scores.items())

@@ -120,6 +120,11 @@ def test_every_epoch_is_drawn_once():
     assert scenes.epochs == [0, 1, 2]
 
 
+def test_a_short_run_shows_no_bar(capsys):
+    fit(linear(), bright_half(), epochs=2)
+    assert capsys.readouterr().err == ""
+
+
 def test_another_loss_is_used():
     seen = []
 
@@ -134,12 +139,22 @@ def test_another_loss_is_used():
 
 
 def test_a_loss_that_is_not_finite_is_an_error():
-    def broken(model, images, labels, masks):
-        loss, logits = classification(model, images, labels, masks)
-        return loss * math.nan, logits
+    steps = []
 
-    with pytest.raises(FloatingPointError, match="became nan in epoch 0"):
-        fit(linear(), bright_half(), epochs=1, loss=broken)
+    def broken(model, images, labels, masks):
+        steps.append(len(labels))
+        loss, logits = classification(model, images, labels, masks)
+        return loss * (math.nan if len(steps) == 11 else 1), logits
+
+    with pytest.raises(FloatingPointError, match="nan in step 3 of epoch 1"):
+        fit(
+            linear(),
+            bright_half(),
+            epochs=2,
+            batch_size=11,
+            progress=False,
+            loss=broken,
+        )
 
 
 @pytest.mark.parametrize(
@@ -206,8 +221,10 @@ def test_without_masks_or_maps_there_is_accuracy_alone():
 @pytest.mark.parametrize("training", [True, False])
 def test_evaluation_does_not_change_the_model(training):
     model = nn.Sequential(nn.BatchNorm2d(1), linear()).train(training)
+    model[0].train(not training)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     evaluate(model, bright_half())
-    assert model.training is training
+    assert model.training is model[1].training is training
+    assert model[0].training is not training
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
