@@ -6,6 +6,12 @@ Every module returns its output, and with ``return_weights=True`` the pair
 
 from attncourse.attention.additive import AdditiveAttention, AdditivePooling2d
 from attncourse.attention.attention_pooling import AttentionPooling
+from attncourse.attention.cbam import (
+    CBAM,
+    CBAMWeights,
+    ChannelGate,
+    SpatialGate,
+)
 from attncourse.attention.dot_product import scaled_dot_product_attention
 from attncourse.attention.dynamic_capacity import DynamicCapacity
 from attncourse.attention.efficient_channel import EfficientChannelAttention
@@ -24,14 +30,18 @@ from attncourse.attention.recurrent_attention import (
     RecurrentAttention,
     reinforce_loss,
 )
+from attncourse.attention.selective_kernel import SelectiveKernel
 from attncourse.attention.softmax_channel import SoftmaxChannelAttention
 from attncourse.attention.spatial_transformer import SpatialTransformer
 from attncourse.attention.squeeze_excitation import SqueezeExcitation
 
 __all__ = [
+    "CBAM",
     "AdditiveAttention",
     "AdditivePooling2d",
     "AttentionPooling",
+    "CBAMWeights",
+    "ChannelGate",
     "DynamicCapacity",
     "EfficientChannelAttention",
     "GaussianReader",
@@ -42,7 +52,9 @@ __all__ = [
     "RecurrentAttention",
     "RelativePositionBias2d",
     "RotaryPositions2d",
+    "SelectiveKernel",
     "SoftmaxChannelAttention",
+    "SpatialGate",
     "SpatialTransformer",
     "SqueezeExcitation",
     "reinforce_loss",

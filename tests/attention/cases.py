@@ -173,4 +173,33 @@ CASES = [
             "reinforcement loss alone; see test_recurrent_attention.py",
         },
     ),
+    Case(
+        "ChannelGate",
+        lambda: attention.ChannelGate(14, 2),
+        shapes=((14, 11, 13),),
+        other=((14, 5, 3),),
+        weights=(14,),
+    ),
+    Case(
+        "SpatialGate",
+        lambda: attention.SpatialGate(),
+        shapes=((7, 11, 13),),
+        other=((5, 3, 2),),
+        weights=(1, 11, 13),
+    ),
+    Case(
+        "CBAM",
+        lambda: attention.CBAM(14, 2),
+        shapes=((14, 11, 13),),
+        other=((14, 5, 3),),
+        weights=((14,), (1, 11, 13)),
+    ),
+    Case(
+        "SelectiveKernel",
+        lambda: attention.SelectiveKernel(14, (3, 5, 7), groups=2),
+        shapes=((14, 11, 13),),
+        other=((14, 5, 3),),
+        weights=(3, 14),
+        sums_over=(1,),
+    ),
 ]

@@ -1,0 +1,27 @@
+"""Branches and scales, shared out wrongly."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attncourse.attention import SelectiveKernel
+
+
+class SoftmaxOverChannels(SelectiveKernel):
+    """Wrong: the channels of a branch compete, not the branches.
+
+    The weights of a channel no longer sum to one over the branches, and
+    the map shrinks by about its number of channels.
+    """
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Share out each branch among its channels."""
+        maps = [branch(x) for branch in self.branches]
+        weights = self.scores(maps).softmax(-1)
+        output = torch.einsum("mbchw,bmc->bchw", torch.stack(maps), weights)
+        return (output, weights) if return_weights else output
