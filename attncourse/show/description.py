@@ -13,7 +13,7 @@ from .inputs import as_mask, as_weights
 
 def describe(
     weights: Float[Tensor, "*one height width"],
-    mask: Bool[Tensor, "*one key_height key_width"] | None = None,
+    mask: Bool[Tensor, "*single key_height key_width"] | None = None,
 ) -> str:
     """Return the alternative text of a weight map.
 

@@ -194,11 +194,11 @@ class _Study:
 def _control(name: str, values: Sequence[Value], chosen: Value) -> str:
     text = escape(_label(chosen))
     return (
-        '<div class="explore-control" data-lm-suppress-shortcuts="true">'
+        '<div class="explore-control">'
         f"<label><span>{escape(_words(name))}</span>"
         f'<input type="range" min="0" max="{len(values) - 1}" step="1" '
         f'value="{values.index(chosen)}" aria-valuetext="{text}" '
-        'autocomplete="off"></label>'
+        'autocomplete="off" data-lm-suppress-shortcuts="true"></label>'
         f'<output aria-live="off">{text}</output></div>'
     )
 

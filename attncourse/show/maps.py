@@ -22,7 +22,7 @@ def heatmap(
     ax: Axes | None = None,
     title: str | None = None,
     vmax: float | None = None,
-    mask: Bool[Tensor, "*one key_height key_width"] | None = None,
+    mask: Bool[Tensor, "*single key_height key_width"] | None = None,
     scale: bool = True,
 ) -> Axes:
     """Draw one weight map; the colours start at zero.
@@ -73,7 +73,7 @@ def overlay(
     ax: Axes | None = None,
     title: str | None = None,
     vmax: float | None = None,
-    mask: Bool[Tensor, "*one key_height key_width"] | None = None,
+    mask: Bool[Tensor, "*single key_height key_width"] | None = None,
     smooth: bool = False,
     scale: bool = True,
 ) -> Axes:
@@ -185,13 +185,13 @@ def _outline(
     padded = np.pad(mask, 1)
     across = np.argwhere(padded[1:] != padded[:-1]) - (0, 1)
     along = np.argwhere(padded[:, 1:] != padded[:, :-1]) - (1, 0)
-    segments = [((c, r), (c + 1, r)) for r, c in across]
-    segments += [((c, r), (c, r + 1)) for r, c in along]
-    if not segments:
+    begins = np.concatenate([across, along])
+    if len(begins) == 0:
         return
+    ends = begins + np.repeat([(0, 1), (1, 0)], [len(across), len(along)], 0)
     step = (width / mask.shape[1], height / mask.shape[0])
     border = LineCollection(
-        np.array(segments) * step - 0.5,
+        np.stack([begins, ends], axis=1)[..., ::-1] * step - 0.5,
         colors=KEY_COLOUR,
         linewidths=1.6,
         capstyle="projecting",

@@ -79,8 +79,9 @@ def source(
     home = getattr(module, "__name__", "").partition(".")[0]
     code = isinstance(obj, type | ModuleType) or inspect.isroutine(obj)
     if not code or home != __name__.partition(".")[0]:
+        name = getattr(obj, "__name__", f"an instance of {type(obj).__name__}")
         raise ValueError(
-            f"obj is {obj!r}; a function, class or module of attncourse "
+            f"obj is {name}; a function, class or module of attncourse "
             "is needed"
         )
     plain = inspect.unwrap(obj) if callable(obj) else obj
