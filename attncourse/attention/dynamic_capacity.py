@@ -47,6 +47,9 @@ class DynamicCapacity(nn.Module):
     coarse map would change it most are looked at again. No label is needed.
     The choice itself is not differentiated.
 
+    One place stands for 8 x 8 pixels. Images whose sides are no multiples
+    of 8 get zeros at the lower and right edge.
+
     Not to be confused with deformable convolution, which shares the
     abbreviation DCN.
 
@@ -63,7 +66,7 @@ class DynamicCapacity(nn.Module):
     Raises
     ------
     ValueError
-        If a number is out of range, or an image side is no multiple of 8.
+        If a number is out of range.
 
     Notes
     -----
@@ -128,12 +131,7 @@ class DynamicCapacity(nn.Module):
 
     def look(self, x: Float[Tensor, "batch channels height width"]) -> Refined:
         """Classify, and give all that a loss or a figure needs."""
-        if x.shape[2] % self.STRIDE or x.shape[3] % self.STRIDE:
-            raise ValueError(
-                f"height and width must be multiples of {self.STRIDE}, got "
-                f"{x.shape[2]} and {x.shape[3]}"
-            )
-        coarse = self.coarse(x)
+        coarse = self.coarse(self._whole_strides(x))
         saliency = self.saliency(coarse)
         places = coarse.shape[2] * coarse.shape[3]
         count = min(self.patches, places)
@@ -178,8 +176,15 @@ class DynamicCapacity(nn.Module):
         maps: Tensor = self.fine(self._padded(x))
         return maps
 
+    def _whole_strides(self, x: Tensor) -> Tensor:
+        """Zeros at the lower and right edge, up to a multiple of 8."""
+        return F.pad(
+            x, (0, -x.shape[3] % self.STRIDE, 0, -x.shape[2] % self.STRIDE)
+        )
+
     def _padded(self, x: Tensor) -> Tensor:
-        return F.pad(x, [(self.PATCH - self.STRIDE) // 2] * 4)
+        margin = (self.PATCH - self.STRIDE) // 2
+        return F.pad(self._whole_strides(x), [margin] * 4)
 
     def _fine_vectors(
         self,
