@@ -17,6 +17,7 @@ from attncourse.attention.dynamic_capacity import DynamicCapacity
 from attncourse.attention.efficient_channel import EfficientChannelAttention
 from attncourse.attention.generalized_mean import GeneralizedMeanPooling
 from attncourse.attention.multihead import MultiHeadAttention
+from attncourse.attention.non_local import NonLocal2d
 from attncourse.attention.positions import (
     LearnedPositions2d,
     RelativePositionBias2d,
@@ -31,6 +32,7 @@ from attncourse.attention.recurrent_attention import (
     reinforce_loss,
 )
 from attncourse.attention.selective_kernel import SelectiveKernel
+from attncourse.attention.self_attention_2d import SelfAttention2d
 from attncourse.attention.softmax_channel import SoftmaxChannelAttention
 from attncourse.attention.spatial_transformer import SpatialTransformer
 from attncourse.attention.squeeze_excitation import SqueezeExcitation
@@ -49,10 +51,12 @@ __all__ = [
     "GlimpseReader",
     "LearnedPositions2d",
     "MultiHeadAttention",
+    "NonLocal2d",
     "RecurrentAttention",
     "RelativePositionBias2d",
     "RotaryPositions2d",
     "SelectiveKernel",
+    "SelfAttention2d",
     "SoftmaxChannelAttention",
     "SpatialGate",
     "SpatialTransformer",

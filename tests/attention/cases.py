@@ -141,7 +141,7 @@ CASES = [
         "DynamicCapacity",
         lambda: attention.DynamicCapacity(3, 5, patches=4, width=7),
         shapes=((3, 24, 40),),
-        other=((3, 16, 8),),
+        other=((3, 19, 11),),
         weights=(1, 3, 5),
         sums_over=(2, 3),
         skip={
@@ -149,14 +149,6 @@ CASES = [
             "differentiated; see test_dynamic_capacity.py for the logits",
             "autocast_to_bfloat16_stays_close": "where two places are about "
             "as salient, rounding decides which one is refined",
-            **dict.fromkeys(
-                (
-                    "it_compiles_without_a_graph_break",
-                    "it_exports_with_a_dynamic_batch",
-                    "onnx_gives_the_same",
-                ),
-                "the forward pass takes a gradient, which cannot be traced",
-            ),
         },
     ),
     Case(
@@ -201,5 +193,35 @@ CASES = [
         other=((14, 5, 3),),
         weights=(3, 14),
         sums_over=(1,),
+    ),
+    Case(
+        "SelfAttention2d",
+        lambda: attention.SelfAttention2d(14, 2),
+        shapes=((14, 5, 3),),
+        other=((14, 2, 11),),
+        weights=(1, 15, 15),
+        sums_over=(3,),
+    ),
+    Case(
+        "NonLocal2d",
+        lambda: attention.NonLocal2d(14, pool=2),
+        shapes=((14, 5, 3),),
+        other=((14, 2, 11),),
+        weights=(1, 15, 6),
+        sums_over=(3,),
+    ),
+    Case(
+        "NonLocal2d",
+        lambda: attention.NonLocal2d(14, softmax=False),
+        shapes=((14, 5, 3),),
+        other=((14, 2, 11),),
+        weights=(1, 15, 15),
+        skip=dict.fromkeys(
+            (
+                "weights_have_their_documented_shape",
+                "weights_sum_to_one_over_these_axes_and_no_fewer",
+            ),
+            "without softmax the weights are no shares",
+        ),
     ),
 ]

@@ -1,0 +1,145 @@
+r"""Non-local block: a residual step towards what resembles each place.
+
+.. math::
+
+   y_i = x_i + \operatorname{BN}\Bigl(W_z \sum_j a_{ij}\, g(x_j)\Bigr), \qquad
+   a_{ij} = \operatorname{softmax}_j
+   \frac{\theta(x_i)^\top \phi(x_j)}{\sqrt{d}}
+   \quad\text{or}\quad \frac{\theta(x_i)^\top \phi(x_j)}{N}
+"""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.maps import check_map, reduced
+
+
+class NonLocal2d(nn.Module):
+    r"""Add to every place a mixture of all places, weighted by likeness.
+
+    .. math:: a_{ij} = \operatorname{softmax}_j
+              \frac{\theta(x_i)^\top \phi(x_j)}{\sqrt{d}}, \qquad
+              y_i = x_i + \operatorname{BN}\Bigl(W_z \sum_j a_{ij}\,
+              g(x_j)\Bigr)
+
+    :math:`\theta, \phi, g` (query, key, value) are 1x1 convolutions to
+    d = C / reduction channels, :math:`W_z` leads back to C. The scale of
+    the batch normalisation starts at zero, so the block starts as the
+    identity and can be put into a trained network.
+
+    The formula in the paper has no :math:`\sqrt d`; the authors' code has
+    it, and so has this block. timm divides by the root of C instead.
+
+    Parameters
+    ----------
+    channels
+        Channels C of the map.
+    reduction
+        The block works in C / reduction channels; must divide C.
+    pool
+        Take the maximum of key and value over squares of this side first.
+        2 leaves a quarter of the pairs. A square that the border cuts
+        counts as it is.
+    softmax
+        Without it the weights are the dot products over their number N:
+        they may be negative and need not sum to one. Then no N x N weights
+        are needed at all: key and value are multiplied first.
+
+    Raises
+    ------
+    ValueError
+        If ``reduction`` does not divide ``channels`` or ``pool`` is below
+        one.
+
+    Notes
+    -----
+    Cost for N places: :math:`4NCd + 2N^2d` multiply-adds, the pairs over
+    ``pool`` squared; without softmax :math:`4NCd + 2Nd^2`. About
+    :math:`4Cd` weights.
+
+    References
+    ----------
+    Wang, Girshick, Gupta and He, "Non-local Neural Networks", CVPR 2018.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 2,
+        *,
+        pool: int = 1,
+        softmax: bool = True,
+    ) -> None:
+        super().__init__()
+        width = reduced(channels, reduction)
+        if pool < 1:
+            raise ValueError(f"pool must be at least 1, got {pool}")
+        self.pool = pool
+        self.softmax = softmax
+        self.project = nn.Conv2d(channels, 3 * width, kernel_size=1)
+        self.output = nn.Conv2d(width, channels, kernel_size=1)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch channels height width"]
+        | tuple[
+            Float[Tensor, "batch channels height width"],
+            Float[Tensor, "batch 1 queries keys"],
+        ]
+    ):
+        """Mix the places and add the result to the map.
+
+        Parameters
+        ----------
+        x
+            Feature map.
+        return_weights
+            Also return the weights, with one head. Queries are the places
+            and keys the pooled places, each numbered row by row.
+        """
+        check_map(x, self.project.in_channels)
+        query, key, value = self.project(x).chunk(3, dim=1)
+        if self.pool > 1:
+            key = F.max_pool2d(key, self.pool, ceil_mode=True)
+            value = F.max_pool2d(value, self.pool, ceil_mode=True)
+        query, key, value = (
+            part.flatten(2).mT.unsqueeze(1)  # (batch, 1, places, dim)
+            for part in (query, key, value)
+        )
+        mix = scaled_dot_product_attention if self.softmax else _dot_product
+        mixed = mix(query, key, value, return_weights=return_weights)
+        if isinstance(mixed, tuple):
+            return self._add(x, mixed[0]), mixed[1]
+        return self._add(x, mixed)
+
+    def _add(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        tokens: Float[Tensor, "batch 1 places dim"],
+    ) -> Float[Tensor, "batch channels height width"]:
+        mixed = tokens.squeeze(1).mT.unflatten(2, x.shape[2:])
+        output: Tensor = x + self.norm(self.output(mixed))
+        return output
+
+
+def _dot_product(
+    query: Float[Tensor, "batch heads queries dim"],
+    key: Float[Tensor, "batch heads keys dim"],
+    value: Float[Tensor, "batch heads keys dim"],
+    *,
+    return_weights: bool,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Attention without softmax; (q k^T) v = q (k^T v) is then linear."""
+    key = key / key.shape[2]
+    if return_weights:
+        weights = query @ key.mT
+        return weights @ value, weights
+    return query @ (key.mT @ value)

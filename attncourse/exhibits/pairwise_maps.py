@@ -1,0 +1,89 @@
+"""Self-attention on maps, written wrongly in four ways."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from attncourse.attention import SelfAttention2d
+
+
+class _Explicit(SelfAttention2d):
+    """Self-attention with its scores and its mixing spelled out."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Run the layer on the parts that the exhibits replace."""
+        query, key, value = (
+            part.flatten(2)  # (batch, width, places)
+            for part in self.project(x).split(self.widths, dim=1)
+        )
+        weights = self.weights(query.mT @ key)
+        output = self._add(x, self.mix(weights, value).mT.unsqueeze(1))
+        return (output, weights.unsqueeze(1)) if return_weights else output
+
+    def weights(
+        self, scores: Float[Tensor, "batch places places"]
+    ) -> Float[Tensor, "batch places places"]:
+        """Right: each row of scores becomes shares."""
+        return scores.softmax(-1)
+
+    def mix(
+        self,
+        weights: Float[Tensor, "batch places places"],
+        value: Float[Tensor, "batch channels places"],
+    ) -> Float[Tensor, "batch channels places"]:
+        """Right: row i of the weights mixes the values for place i."""
+        return value @ weights.mT
+
+
+class SoftmaxOverQueries2d(_Explicit):
+    """Wrong: the softmax runs over the queries, so columns sum to one."""
+
+    def weights(
+        self, scores: Float[Tensor, "batch places places"]
+    ) -> Float[Tensor, "batch places places"]:
+        """Share out each key among the queries."""
+        return scores.softmax(-2)
+
+
+class ScoresAsWeights2d(_Explicit):
+    """Wrong: the scores are used as weights, without a softmax.
+
+    They are neither positive nor do they sum to one, and what they gather
+    grows with the number of places.
+    """
+
+    def weights(
+        self, scores: Float[Tensor, "batch places places"]
+    ) -> Float[Tensor, "batch places places"]:
+        """Leave the scores as they are."""
+        return scores
+
+
+class WithoutTranspose2d(_Explicit):
+    """Wrong: the weights are not transposed before they mix the values.
+
+    Place i gathers with the weights that others give to it.
+    """
+
+    def mix(
+        self,
+        weights: Float[Tensor, "batch places places"],
+        value: Float[Tensor, "batch channels places"],
+    ) -> Float[Tensor, "batch channels places"]:
+        """Multiply from the wrong side."""
+        return value @ weights
+
+
+class WithoutShortcut2d(_Explicit):
+    """Wrong: the map itself is not added, so gamma = 0 deletes it."""
+
+    def _add(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        tokens: Float[Tensor, "batch 1 places channels"],
+    ) -> Float[Tensor, "batch channels height width"]:
+        return super()._add(x, tokens) - x
