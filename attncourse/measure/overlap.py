@@ -51,7 +51,9 @@ def coverage(
     """
     rows = _shares(weights.shape[2], masks.shape[2], weights)
     columns = _shares(weights.shape[3], masks.shape[3], weights)
-    return rows @ masks.to(rows.dtype) @ columns.mT
+    # Autocast would round the products to half precision.
+    with torch.autocast(weights.device.type, enabled=False):
+        return rows @ masks.to(rows.dtype) @ columns.mT
 
 
 def at_least_float32(weights: Tensor) -> Tensor:

@@ -59,3 +59,10 @@ def test_inputs_stay_as_they_are(
     score(weights, masks)
     assert torch.equal(weights, before[0])
     assert torch.equal(masks, before[1])
+
+
+def test_autocast_does_not_round_the_shares() -> None:
+    weights, masks = torch.rand(3, 1, 5, 7), torch.rand(3, 1, 11, 13) < 0.9
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = mass_inside(weights, masks)
+    assert torch.equal(rough, mass_inside(weights, masks))
