@@ -9,8 +9,6 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-BUDGET = 60
-
 
 def title(lesson: Path) -> str:
     first = nbformat.read(lesson, as_version=4).cells[0].source
@@ -46,6 +44,17 @@ class PublicApi(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
 
 
+class PhotoCredits(SphinxDirective):
+    """A table of the photographs that the package can show."""
+
+    def run(self) -> list[nodes.Node]:
+        from attncourse.scenes import photo_credit, photos
+
+        rows = ["| Photograph | Credit |", "|:--|:--|"]
+        rows += [f"| `{name}` | {photo_credit(name)} |" for name in photos()]
+        return self.parse_text_to_nodes("\n".join(rows))
+
+
 def skip_field_aliases(
     app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any
 ) -> bool | None:
@@ -57,4 +66,5 @@ def skip_field_aliases(
 def setup(app: Sphinx) -> None:
     app.add_directive("lesson-timings", LessonTimings)
     app.add_directive("public-api", PublicApi)
+    app.add_directive("photo-credits", PhotoCredits)
     app.connect("autodoc-skip-member", skip_field_aliases)

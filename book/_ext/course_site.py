@@ -1,6 +1,7 @@
 """Sphinx extension: executed lessons, local MathJax, a silent console."""
 
 import os
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+
+Context = dict[str, Any]
 
 
 def lesson_of(env: BuildEnvironment, docname: str) -> Path | None:
@@ -71,12 +74,29 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
     shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
 
 
+def remove_stale_pages(app: Sphinx, error: Exception | None) -> None:
+    """A page whose source is gone must not stay in the book."""
+    for folder in ("book", "lessons"):
+        for page in Path(app.outdir, folder).glob("*.html"):
+            if f"{folder}/{page.stem}" not in app.env.found_docs:
+                page.unlink()
+
+
 def silence_theme(app: Sphinx, error: Exception | None) -> None:
     """Take the theme's progress notes out; its warnings and errors stay."""
-    scripts = Path(app.outdir, "_static", "scripts")
-    for script in scripts.glob("*-theme.js"):
+    note = re.compile(r"console\.(log|info|debug)\(")
+    scripts = Path(app.outdir, "_static", "scripts").glob("*-theme.js")
+    for script in [*scripts, Path(app.outdir, "search.html")]:
         code = script.read_text(encoding="utf8")
-        script.write_text(code.replace("console.log(", "void("), "utf8")
+        script.write_text(note.sub("void(", code), encoding="utf8")
+
+
+def drop_old_roles(
+    app: Sphinx, name: str, template: str, context: Context, tree: Any
+) -> None:
+    """The roles that docutils gives to citations are out of date."""
+    body = context.get("body", "").replace(' role="doc-biblioentry"', "")
+    context["body"] = body.replace(' role="list" class="citation-list"', "")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -84,7 +104,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", execute_lessons)
     app.connect("env-get-outdated", find_stale)
     app.connect("source-read", show_outputs)
+    app.connect("html-page-context", drop_old_roles)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", remove_stale_pages)
     app.connect("build-finished", silence_theme)
     course_pages.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

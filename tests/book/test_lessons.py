@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import course_execution as execution
@@ -72,7 +73,7 @@ def test_headings_skip_no_level(lesson: Path) -> None:
     levels = [len(h) for h in re.findall(r"^(#+) ", text, re.MULTILINE)]
     assert levels[0] == 1
     assert 1 not in levels[1:], "one title for each lesson"
-    steps = zip(levels, levels[1:], strict=False)
+    steps = pairwise(levels)
     assert all(deeper - level <= 1 for level, deeper in steps)
 
 

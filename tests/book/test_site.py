@@ -1,0 +1,216 @@
+"""The built pages, read as files: nothing foreign, nothing broken."""
+
+import os
+import re
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import course_execution as execution
+import pytest
+from bs4 import BeautifulSoup, Tag
+
+import attncourse
+from tests.book.conftest import SITE, documents
+
+pytestmark = pytest.mark.site
+
+DOCUMENTS = documents()
+LESSONS = [name for name in DOCUMENTS if name.startswith("lessons/")]
+EXTRA = ["search", "genindex"]
+REPOSITORY = os.environ.get(
+    "GITHUB_REPOSITORY", "attention-measured/attention-measured"
+)
+FOREIGN = re.compile(r"^(https?:)?//")
+LOADED = {
+    "src": ("script", "img", "iframe", "source", "video", "audio", "embed"),
+    "href": ("link",),
+    "data": ("object",),
+}
+
+every_page = pytest.mark.parametrize("name", DOCUMENTS + EXTRA)
+every_lesson = pytest.mark.parametrize("name", LESSONS)
+
+
+@pytest.fixture(autouse=True)
+def built(site: Path) -> None:
+    """Ask for the book, so that its absence is one clear failure."""
+
+
+@cache
+def page(name: str) -> BeautifulSoup:
+    text = (SITE / f"{name}.html").read_text(encoding="utf8")
+    return BeautifulSoup(text, "html.parser")
+
+
+def article(name: str) -> Tag:
+    found = page(name).find("article")
+    assert isinstance(found, Tag)
+    return found
+
+
+@cache
+def anchors(file: Path) -> set[str]:
+    text = file.read_text(encoding="utf8")
+    soup = BeautifulSoup(text, "html.parser")
+    return {str(tag["id"]) for tag in soup.find_all(id=True)}
+
+
+@every_page
+def test_loads_nothing_from_elsewhere(name: str) -> None:
+    for attribute, tags in LOADED.items():
+        for tag in page(name).find_all(tags, attrs={attribute: FOREIGN}):
+            assert "canonical" in tag.get("rel", []), tag
+    inline = [s.get_text() for s in page(name).find_all(["script", "style"])]
+    hosts = r"//[\w.]*(jsdelivr|unpkg|cdnjs|googleapis|cloudflare|bootstrap)"
+    assert not any(re.search(hosts, text) for text in inline)
+
+
+def test_styles_load_nothing_from_elsewhere() -> None:
+    for file in SITE.rglob("*.css"):
+        text = file.read_text(encoding="utf8")
+        foreign = r"(url\(|@import)\s*['\"]?\s*(https?:)?//"
+        assert not re.search(foreign, text), file
+
+
+@every_page
+def test_links_and_anchors_resolve(name: str) -> None:
+    here = SITE / f"{name}.html"
+    for link in page(name).find_all("a", href=True):
+        parts = urlsplit(link["href"])
+        if parts.scheme or parts.netloc:
+            continue
+        path = unquote(parts.path)
+        target = (here.parent / path).resolve() if path else here
+        assert target.is_file(), link["href"]
+        if parts.fragment and target.suffix == ".html":
+            assert unquote(parts.fragment) in anchors(target), link["href"]
+
+
+@every_page
+def test_images_have_alternative_text(name: str) -> None:
+    for image in page(name).select("main img"):
+        alt = image.get("alt", "")
+        assert len(alt.strip()) >= 8, image.get("src", "")[:80]
+        assert not re.search(r"_images/|\.(png|jpg|svg|webp)$", alt), alt
+
+
+@every_page
+def test_nothing_is_left_unrendered(name: str) -> None:
+    text = BeautifulSoup(str(page(name).find("main")), "html.parser")
+    for code in text.find_all(["code", "pre", "script", "style"]):
+        code.decompose()
+    left = re.findall(r"\{[\w:]+\}`[^`]*`|:::|\$\$", text.get_text())
+    assert not left
+    assert not text.select(".problematic, .system-message")
+
+
+@every_page
+def test_needs_no_widget_state(name: str) -> None:
+    text = (SITE / f"{name}.html").read_text(encoding="utf8")
+    assert "vnd.jupyter.widget" not in text
+    assert "require.js" not in text
+    assert "require.min.js" not in text
+
+
+@every_page
+def test_page_is_light(name: str) -> None:
+    assert (SITE / f"{name}.html").stat().st_size < 2_500_000
+
+
+@every_page
+def test_page_says_its_language_and_name(name: str) -> None:
+    assert page(name).html["lang"] == "en"
+    assert page(name).title.get_text().strip()
+    assert len(page(name).select("article h1, #search-results")) == 1
+
+
+@every_lesson
+def test_lesson_has_equations_and_code(name: str) -> None:
+    assert article(name).select("div.math, span.math")
+    assert article(name).select("div.cell_input pre")
+    scripts = [s.get("src", "") for s in page(name).find_all("script")]
+    assert any("tex-chtml-full.js" in source for source in scripts)
+    assert any("copybutton.js" in source for source in scripts)
+
+
+@every_lesson
+def test_lesson_can_be_downloaded_and_launched(name: str) -> None:
+    links = [a["href"] for a in page(name).find_all("a", href=True)]
+    branch = f"{REPOSITORY}/blob/main/{name}.ipynb"
+    colab = f"https://colab.research.google.com/github/{branch}"
+    assert colab in links
+    binder = f"https://mybinder.org/v2/gh/{REPOSITORY}/main"
+    assert any(link.startswith(binder) for link in links)
+    assert f"../_sources/{name}.ipynb" in links
+    copy = (SITE / "_sources" / f"{name}.ipynb").read_bytes()
+    assert copy == (execution.ROOT / f"{name}.ipynb").read_bytes()
+
+
+@every_lesson
+def test_lesson_shows_its_outputs(name: str) -> None:
+    assert article(name).select("div.cell_output")
+    assert article(name).select("figure img, img")
+
+
+def test_every_page_is_in_the_contents() -> None:
+    navigation = page("book/index").select("nav.bd-links a[href]")
+    targets = {urlsplit(link["href"]).path for link in navigation}
+    for name in set(DOCUMENTS) - {"book/index"}:
+        assert os.path.relpath(f"{name}.html", "book") in targets, name
+
+
+def test_no_page_is_stale() -> None:
+    found = {
+        str(file.relative_to(SITE).with_suffix("").as_posix())
+        for file in SITE.rglob("*.html")
+        if "_static" not in file.parts
+    }
+    assert found - {"py-modindex", "index"} == {*DOCUMENTS, *EXTRA}
+
+
+def test_front_page_leads_to_welcome() -> None:
+    assert "book/index.html" in (SITE / "index.html").read_text()
+
+
+def test_search_knows_every_lesson() -> None:
+    index = (SITE / "searchindex.js").read_text(encoding="utf8")
+    assert all(f'"{name}"' in index for name in DOCUMENTS)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [m for m in attncourse.__all__ if m not in ("__version__", "exhibits")],
+)
+def test_every_public_name_is_described(module: str) -> None:
+    described = anchors(SITE / "book" / "api.html")
+    if module == "watch":
+        assert "attncourse.watch" in described
+        return
+    names = import_module(f"attncourse.{module}").__all__
+    missing = [n for n in names if f"attncourse.{module}.{n}" not in described]
+    assert not missing
+
+
+def test_every_reference_is_listed() -> None:
+    source = (execution.ROOT / "book" / "references.bib").read_text()
+    keys = re.findall(r"^@\w+\{([^,]+),", source, re.MULTILINE)
+    listed = article("book/references").select("div.citation")
+    assert len(listed) == len(keys) > 0
+    for entry in listed:
+        assert entry.select('a[href^="https://"]'), entry.get_text()
+
+
+def test_every_lesson_has_its_timing() -> None:
+    rows = article("book/timings").select("tbody tr")
+    assert len(rows) == len(LESSONS) + 1
+    for lesson in LESSONS:
+        assert article("book/timings").select(f'a[href="../{lesson}.html"]')
+    for row in rows:
+        assert float(row.find_all("td")[-1].get_text()) > 0
+
+
+def test_glossary_has_its_terms() -> None:
+    terms = article("book/glossary").select("dl.glossary > dt")
+    assert len(terms) >= 30
