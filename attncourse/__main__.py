@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
+    "bench": (
+        "attncourse.bench.command",
+        "race every mechanism against its peers",
+    ),
     "trials": (
         "attncourse.trials.command",
         "list, show and repeat the recorded trials",

@@ -70,9 +70,10 @@ class DynamicCapacity(nn.Module):
 
     Notes
     -----
-    Cost: the coarse network, k runs of the fine one on 24 x 24 pixels, and
-    the top g three times (once backwards). The top must not be linear over
-    space: behind an average the gradient is the same at every place.
+    Cost: the coarse network, k runs of the fine one on 24 x 24 pixels, the
+    top g three times and its slope. The top must not be linear over space:
+    behind an average the gradient is the same at every place. Here it is a
+    1 x 1 convolution, ReLU, the maximum over all places, and one layer.
 
     References
     ----------
@@ -160,14 +161,25 @@ class DynamicCapacity(nn.Module):
     def saliency(
         self, coarse: Float[Tensor, "batch dim rows columns"]
     ) -> Float[Tensor, "batch 1 rows columns"]:
-        """Norm of the gradient of the entropy at each place."""
-        with torch.enable_grad():
-            coarse = coarse.detach().requires_grad_()
-            log_p = self.top(coarse).log_softmax(-1)
-            entropy = -(log_p.exp() * log_p).sum()
-            (slope,) = torch.autograd.grad(entropy, coarse)
-        norms: Tensor = slope.norm(dim=1, keepdim=True)
-        return norms
+        """Norm of the gradient of the entropy at each place.
+
+        Written out for the top of this network: a maximum passes its slope
+        on to the one place that holds it.
+        """
+        with torch.no_grad():
+            hidden = self.hidden(coarse).flatten(2)
+            strongest, place = hidden.max(-1)  # (batch, dim)
+            log_p = self.classifier(strongest.relu()).log_softmax(-1)
+            p = log_p.exp()
+            entropy = -(p * log_p).sum(-1, keepdim=True)
+            slope = -(p * (log_p + entropy)) @ self.classifier.weight
+            slope = slope * (strongest > 0)
+            spread = torch.zeros_like(hidden.mT).scatter(
+                1, place.unsqueeze(1), slope.unsqueeze(1)
+            )  # (batch, places, dim)
+            norms = (spread @ self.hidden.weight[:, :, 0, 0]).norm(dim=-1)
+            maps: Tensor = norms.unsqueeze(1).unflatten(-1, coarse.shape[2:])
+        return maps
 
     def fine_map(
         self, x: Float[Tensor, "batch channels height width"]
@@ -200,7 +212,8 @@ class DynamicCapacity(nn.Module):
             windows = windows.unfold(axis, self.PATCH, self.STRIDE)
         sample = torch.arange(batch, device=x.device).unsqueeze(1)
         row, column = chosen // columns, chosen % columns
-        looked_at = windows[sample, :, row, column].flatten(0, 1)
+        windows = windows.permute(0, 2, 3, 1, 4, 5)
+        looked_at = windows[sample, row, column].flatten(0, 1)
         vectors: Tensor = self.fine(looked_at).flatten(1)
         grouped: Tensor = vectors.unflatten(0, (batch, count))
         return grouped.mT

@@ -91,17 +91,24 @@ class GlimpseReader:
         x: Float[Tensor, "batch channels height width"],
         told: Float[Tensor, "batch 2"],
     ) -> Float[Tensor, "batch channels_read patch patch"]:
-        """Crop all patches; pixels outside the image are zero."""
+        """Crop all patches; pixels outside the image are zero.
+
+        Wider patches are read from the image averaged over squares of
+        2 x 2, 4 x 4 and so on.
+        """
+        height, width = x.shape[2:]
+        coarsest = 2 ** (self.scales - 1)
+        level = F.pad(x, (0, -width % coarsest, 0, -height % coarsest))
+        size = (level.shape[2], level.shape[3])
+        shrunk = told.new_tensor([width / size[1], height / size[0]])
+        centre = (told + 1) * shrunk - 1  # in the padded image
         patches = []
         for scale in range(self.scales):
-            factor = 2**scale
-            side = factor * self.patch
-            crop = affine_sample(
-                x,
-                self._theta(told, side, (x.shape[2], x.shape[3])),
-                (side, side),
-            )
-            patches.append(F.avg_pool2d(crop, factor))
+            theta = self._theta(centre, self.patch * 2**scale, size)
+            crop = affine_sample(level, theta, (self.patch, self.patch))
+            patches.append(crop)
+            if scale < self.scales - 1:
+                level = F.avg_pool2d(level, 2)
         return torch.cat(patches, 1)
 
     def footprint(

@@ -28,6 +28,9 @@ class Cost(NamedTuple):
         element-wise work, norms, softmax and pooling are not counted.
     milliseconds
         Median wall time of the call.
+    fastest
+        Shortest wall time of the call, in milliseconds: the least disturbed
+        by whatever else the machine did.
     peak_mib
         Most tensor memory held at once during the call, beyond what was
         held before it (parameters and inputs), in MiB; NaN on devices other
@@ -37,6 +40,7 @@ class Cost(NamedTuple):
     parameters: int
     multiply_adds: int
     milliseconds: float
+    fastest: float
     peak_mib: float
 
     def __repr__(self) -> str:
@@ -45,6 +49,7 @@ class Cost(NamedTuple):
             f"Cost(parameters={self.parameters:,}, "
             f"multiply_adds={self.multiply_adds:,}, "
             f"milliseconds={self.milliseconds:.3g}, "
+            f"fastest={self.fastest:.3g}, "
             f"peak_mib={self.peak_mib:.3g})"
         )
 
@@ -74,7 +79,7 @@ def cost(
     -------
     Cost
         Time depends on the machine, its load and
-        ``torch.get_num_threads()``; the other three do not. To compare
+        ``torch.get_num_threads()``; the rest does not. To compare
         modules, time them with :func:`costs`.
 
     Raises
@@ -131,7 +136,8 @@ def costs(
         name: Cost(
             sum(p.numel() for p in module.parameters()),
             arithmetic[name],
-            times[name],
+            statistics.median(times[name]),
+            min(times[name]),
             peaks[name],
         )
         for name, module in modules.items()
@@ -225,7 +231,7 @@ def _milliseconds(
     calls: Mapping[str, Callable[[], object]],
     device: torch.device,
     repeats: int,
-) -> dict[str, float]:
+) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(WARM_UP + repeats):
         for name, call in calls.items():
@@ -234,7 +240,7 @@ def _milliseconds(
             call()
             _synchronise(device)
             times[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(t[WARM_UP:]) for name, t in times.items()}
+    return {name: series[WARM_UP:] for name, series in times.items()}
 
 
 def _synchronise(device: torch.device) -> None:

@@ -139,7 +139,7 @@ CASES = [
     ),
     Case(
         "DynamicCapacity",
-        lambda: attention.DynamicCapacity(3, 5, patches=4, width=7),
+        lambda: attention.DynamicCapacity(3, 5, patches=2, width=7),
         shapes=((3, 24, 40),),
         other=((3, 19, 11),),
         weights=(1, 3, 5),
@@ -223,5 +223,20 @@ CASES = [
             ),
             "without softmax the weights are no shares",
         ),
+    ),
+    Case(
+        "ResidualAttention",
+        lambda: attention.ResidualAttention(14, 2, 7),
+        shapes=((14, 11, 13),),
+        other=((14, 5, 3),),
+        weights=(14, 11, 13),
+    ),
+    Case(
+        "MultiScaleAttention",
+        lambda: attention.MultiScaleAttention(7, (1.0, 0.5, 0.2)),
+        shapes=((7, 11, 13),),
+        other=((7, 5, 2),),
+        weights=(3, 11, 13),
+        sums_over=(1,),
     ),
 ]

@@ -73,6 +73,15 @@ def test_saliency_is_the_norm_of_the_slope_of_the_entropy() -> None:
     assert_close(found[0, 0], expected, atol=1e-5, rtol=1e-4)
 
 
+def test_saliency_equals_automatic_differentiation() -> None:
+    net, x = network(4), images(3)
+    coarse = net.coarse(x).detach().requires_grad_()
+    log_p = net.top(coarse).log_softmax(-1)
+    uncertainty = -(log_p.exp() * log_p).sum()
+    (slope,) = torch.autograd.grad(uncertainty, coarse)
+    assert_close(net.saliency(coarse), slope.norm(dim=1, keepdim=True))
+
+
 def test_saliency_needs_no_gradient_mode_and_leaves_none_behind() -> None:
     net, x = network(4), images()
     with torch.no_grad():

@@ -1,0 +1,5 @@
+"""Every mechanism against its peers, side by side: ``attncourse bench``."""
+
+from attncourse.bench.race import Bench, Race, load_bench, run_bench
+
+__all__ = ["Bench", "Race", "load_bench", "run_bench"]
