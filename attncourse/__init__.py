@@ -16,6 +16,7 @@ _SUBPACKAGES = (
     "losses",
     "measure",
     "models",
+    "retrieval",
     "scenes",
     "show",
     "trials",

@@ -1,0 +1,64 @@
+"""Hashing, written wrongly in three ways."""
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from attncourse.retrieval import HyperplaneHashes
+from attncourse.retrieval.hashing import project
+
+
+class SummedHashes(HyperplaneHashes):
+    """Wrong: the projections of a table are added up, not kept apart.
+
+    The sum of projections is one projection on the sum of the directions.
+    However many directions there are, a table tells two kinds of vectors
+    apart and no more.
+    """
+
+    def forward(
+        self, vectors: Float[Tensor, "count dim"]
+    ) -> Int64[Tensor, "count tables 1"]:
+        """One code for all hashes of a table."""
+        along = project(vectors, self.directions).sum(2, keepdim=True)
+        return (along > 0).long()
+
+
+class DirectionsFromACube(HyperplaneHashes):
+    """Wrong: the directions are drawn evenly from the cube [-1, 1]^d.
+
+    There are more of them towards the corners, so the probability of a
+    collision depends on where the two vectors lie, not on their angle
+    alone.
+    """
+
+    def __init__(
+        self, dim: int, *, hashes: int = 8, tables: int = 10, seed: int = 0
+    ) -> None:
+        super().__init__(dim, hashes=hashes, tables=tables)
+        generator = torch.Generator().manual_seed(seed)
+        shape = self.directions.shape
+        self.directions = 2 * torch.rand(shape, generator=generator) - 1
+
+
+def similar_to_the_grid(
+    vectors: Float[Tensor, "count dim"],
+    *,
+    directions: int = 8,
+    intervals: int = 10,
+    tolerance: float = 0.02,
+    seed: int = 0,
+) -> Bool[Tensor, " count"]:
+    """Wrong: a vector is called similar without a second one to compare.
+
+    Summed projections are compared with the points that divide [-1, 1]
+    into intervals. Who comes close to a point passes, whatever the query:
+    near duplicates and unrelated vectors pass equally often. Values outside
+    [-1, 1], which most vectors have, never do.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shape = directions, vectors.shape[1]
+    random = 2 * torch.rand(shape, generator=generator) - 1
+    along = vectors @ random.sum(0)
+    grid = torch.linspace(-1, 1, intervals + 1)
+    return ((along[:, None] - grid).abs() < tolerance).any(1)
