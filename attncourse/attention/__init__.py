@@ -16,6 +16,7 @@ from attncourse.attention.dot_product import scaled_dot_product_attention
 from attncourse.attention.dynamic_capacity import DynamicCapacity
 from attncourse.attention.efficient_channel import EfficientChannelAttention
 from attncourse.attention.generalized_mean import GeneralizedMeanPooling
+from attncourse.attention.multi_scale import MultiScaleAttention
 from attncourse.attention.multihead import MultiHeadAttention
 from attncourse.attention.non_local import NonLocal2d
 from attncourse.attention.positions import (
@@ -31,6 +32,7 @@ from attncourse.attention.recurrent_attention import (
     RecurrentAttention,
     reinforce_loss,
 )
+from attncourse.attention.residual_attention import ResidualAttention
 from attncourse.attention.selective_kernel import SelectiveKernel
 from attncourse.attention.self_attention_2d import SelfAttention2d
 from attncourse.attention.softmax_channel import SoftmaxChannelAttention
@@ -51,9 +53,11 @@ __all__ = [
     "GlimpseReader",
     "LearnedPositions2d",
     "MultiHeadAttention",
+    "MultiScaleAttention",
     "NonLocal2d",
     "RecurrentAttention",
     "RelativePositionBias2d",
+    "ResidualAttention",
     "RotaryPositions2d",
     "SelectiveKernel",
     "SelfAttention2d",

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attncourse.attention import SelectiveKernel
+from attncourse.attention import MultiScaleAttention, SelectiveKernel
 
 
 class SoftmaxOverChannels(SelectiveKernel):
@@ -25,3 +25,18 @@ class SoftmaxOverChannels(SelectiveKernel):
         weights = self.scores(maps).softmax(-1)
         output = torch.einsum("mbchw,bmc->bchw", torch.stack(maps), weights)
         return (output, weights) if return_weights else output
+
+
+class SoftmaxOverPlaces(MultiScaleAttention):
+    """Wrong: the places of a view compete, not the scales of a place.
+
+    The output shrinks by about the number of places, and a place that two
+    scales want gets both.
+    """
+
+    def share(
+        self, scores: Float[Tensor, "batch scales height width"]
+    ) -> Float[Tensor, "batch scales height width"]:
+        """Share out every scale among the places."""
+        shares: Tensor = scores.flatten(2).softmax(-1)
+        return shares.reshape(scores.shape)

@@ -1,0 +1,141 @@
+r"""Multi-scale attention: every place chooses how coarsely it is seen.
+
+.. math::
+
+   f^s = \operatorname{up}(F(\operatorname{down}_s(x))), \qquad
+   w^s_i = \operatorname{softmax}_s\, h(f^1, \dots, f^S)_i, \qquad
+   y_i = \sum_s w^s_i f^s_i
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse.attention.maps import check_map
+from attncourse.attention.masking import masked_softmax
+
+
+class MultiScaleAttention(nn.Module):
+    r"""Mix the views of a map at several scales, place by place.
+
+    .. math:: y_i = \sum_s w^s_i f^s_i, \qquad \sum_s w^s_i = 1
+
+    One network F sees the map at every scale, with the same weights; here
+    it is a 3x3 convolution with ReLU, which at scale 1/2 covers 6x6 places.
+    Its results are brought back to full size, and a second network h (3x3
+    convolution, ReLU, 1x1 convolution) scores all scales at every place.
+    The scales compete; places do not.
+
+    The last layer of h starts at zero, so that training starts from the
+    mean over the scales.
+
+    Parameters
+    ----------
+    channels
+        Channels C of the map, in and out.
+    scales
+        Size of each view relative to the map, above 0 and at most 1. The
+        paper uses 1 and 0.5, and 0.75 between them.
+    hidden_dim
+        Width a of the hidden layer of h; C by default, 512 in the paper.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two scales, a scale is out of range, or a
+        width is below one.
+
+    Notes
+    -----
+    Cost for N places and S scales: :math:`9NC^2 \sum_s s^2` multiply-adds
+    for F, :math:`9NSCa + NSa` for h, NSC to mix. Views are averages over
+    areas, brought back bilinearly, so nothing aliases. Any map size.
+
+    References
+    ----------
+    Chen, Yang, Wang, Xu and Yuille, "Attention to Scale: Scale-aware
+    Semantic Image Segmentation", CVPR 2016.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        scales: tuple[float, ...] = (1.0, 0.5),
+        *,
+        hidden_dim: int | None = None,
+    ) -> None:
+        super().__init__()
+        if len(scales) < 2 or not all(0 < scale <= 1 for scale in scales):
+            raise ValueError(
+                f"scales must be two or more numbers above 0 and at most 1, "
+                f"got {scales}"
+            )
+        hidden_dim = channels if hidden_dim is None else hidden_dim
+        if channels < 1 or hidden_dim < 1:
+            raise ValueError(
+                f"channels and hidden_dim must be at least 1, got {channels} "
+                f"and {hidden_dim}"
+            )
+        self.scales = scales
+        self.channels = channels
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel_size=3, padding=1), nn.ReLU()
+        )
+        self.hidden = nn.Conv2d(
+            len(scales) * channels, hidden_dim, kernel_size=3, padding=1
+        )
+        self.score = nn.Conv2d(hidden_dim, len(scales), kernel_size=1)
+        for parameter in self.score.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch channels height width"]
+        | tuple[
+            Float[Tensor, "batch channels height width"],
+            Float[Tensor, "batch scales height width"],
+        ]
+    ):
+        """See the map at every scale and mix what was seen.
+
+        Parameters
+        ----------
+        x
+            Feature map.
+        return_weights
+            Also return the weights; they sum to one over the scales at
+            every place.
+        """
+        check_map(x, self.channels)
+        views = [self.view(x, scale) for scale in self.scales]
+        scores = self.score(F.relu(self.hidden(torch.cat(views, dim=1))))
+        weights = self.share(scores)
+        first, *others = weights.to(views[0].dtype).split(1, dim=1)
+        output = first * views[0]
+        for share, view in zip(others, views[1:], strict=True):
+            output = output + share * view
+        return (output, weights) if return_weights else output
+
+    def view(
+        self, x: Float[Tensor, "batch channels height width"], scale: float
+    ) -> Float[Tensor, "batch channels height width"]:
+        """What the shared network sees at one scale, at full size."""
+        height, width = (max(1, round(scale * side)) for side in x.shape[2:])
+        smaller = F.adaptive_avg_pool2d(x, (height, width))
+        return F.interpolate(
+            self.features(smaller),
+            size=x.shape[2:],
+            mode="bilinear",
+            align_corners=False,
+        )
+
+    def share(
+        self, scores: Float[Tensor, "batch scales height width"]
+    ) -> Float[Tensor, "batch scales height width"]:
+        """Share out every place among the scales."""
+        return masked_softmax(scores.movedim(1, -1)).movedim(-1, 1)
