@@ -1,13 +1,13 @@
 """Figures: maps, overlays, explorable figures, and the package's code."""
 
-from .description import describe
-from .explorable import explore
-from .gluing import glue
-from .maps import heatmap, overlay
-from .panels import panels
-from .picture import Picture, figure
-from .source_code import Source, source
-from .style import (
+from attncourse.show.description import describe
+from attncourse.show.explorable import explore
+from attncourse.show.gluing import glue
+from attncourse.show.maps import heatmap, overlay
+from attncourse.show.panels import panels
+from attncourse.show.picture import Picture, figure
+from attncourse.show.source_code import Source, source
+from attncourse.show.style import (
     BLUE,
     GREEN,
     INK,

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attncourse.measure import mass_inside
-
-from .inputs import as_mask, as_weights
+from attncourse.show.inputs import as_mask, as_weights
 
 
 def describe(

@@ -11,8 +11,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .page import asset, is_live
-from .picture import (
+from attncourse.show.page import asset, is_live
+from attncourse.show.picture import (
     Frame,
     Picture,
     caption_tag,
@@ -21,7 +21,7 @@ from .picture import (
     figure,
     image_tag,
 )
-from .style import course_style
+from attncourse.show.style import course_style
 
 Value = int | float | str
 LIMIT_KB = 400

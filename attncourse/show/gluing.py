@@ -5,7 +5,7 @@ from html import escape
 from numbers import Integral, Real
 from typing import SupportsFloat
 
-from .page import is_live
+from attncourse.show.page import is_live
 
 _HIDDEN = "application/papermill.record/"
 

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .inputs import as_image, as_map, as_mask, as_weights
-from .style import KEY_COLOUR, WEIGHTS_CMAP, course_style
+from attncourse.show.inputs import as_image, as_map, as_mask, as_weights
+from attncourse.show.style import KEY_COLOUR, WEIGHTS_CMAP, course_style
 
 
 def heatmap(

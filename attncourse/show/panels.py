@@ -9,9 +9,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .inputs import as_image
-from .maps import heatmap
-from .style import WEIGHTS_CMAP, WIDTH, course_style
+from attncourse.show.inputs import as_image
+from attncourse.show.maps import heatmap
+from attncourse.show.style import WEIGHTS_CMAP, WIDTH, course_style
 
 
 def panels(

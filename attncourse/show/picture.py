@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .page import asset
-from .style import course_style
+from attncourse.show.page import asset
+from attncourse.show.style import course_style
 
 DPI = 200
 """Resolution of saved figures: two pixels for each CSS pixel."""

@@ -10,7 +10,7 @@ from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
-from .page import asset
+from attncourse.show.page import asset
 
 _ROOT = Path(__file__).resolve().parents[2]
 
