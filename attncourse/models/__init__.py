@@ -2,5 +2,17 @@
 
 from attncourse.models.attention_cnn import AttentionCNN
 from attncourse.models.pooling import AveragePooling2d, MaxPooling2d
+from attncourse.models.residual import (
+    AttentionBlock,
+    attention_resnet,
+    load_backbone,
+)
 
-__all__ = ["AttentionCNN", "AveragePooling2d", "MaxPooling2d"]
+__all__ = [
+    "AttentionBlock",
+    "AttentionCNN",
+    "AveragePooling2d",
+    "MaxPooling2d",
+    "attention_resnet",
+    "load_backbone",
+]
