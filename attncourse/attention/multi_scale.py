@@ -49,8 +49,8 @@ class MultiScaleAttention(nn.Module):
     Notes
     -----
     Cost for N places and S scales: :math:`9NC^2 \sum_s s^2` multiply-adds
-    for F, :math:`9NSCa + NSa` for h, NSC to mix. Views are averages over
-    areas, brought back bilinearly, so nothing aliases. Any map size.
+    for F, :math:`9NSCa + NSa` for h, NSC to mix. The map is made smaller
+    by averages over areas and larger again bilinearly. Any map size.
 
     References
     ----------

@@ -47,8 +47,9 @@ class SelfAttention2d(nn.Module):
     Notes
     -----
     Cost for N places: :math:`NC^2(1 + 2/r) + N^2C(1 + 1/r)` multiply-adds,
-    :math:`C^2(1 + 2/r)` weights and as many biases as channels come out.
-    Without ``return_weights`` the N x N weights are never stored.
+    :math:`C^2(1 + 2/r)` weights, :math:`C(1 + 2/r)` biases and gamma.
+    Without ``return_weights`` the N x N weights are never stored. The fused
+    kernel wants equal widths, so query and key are padded to C with zeros.
 
     References
     ----------

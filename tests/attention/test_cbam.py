@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.testing import assert_close
 
 from attncourse import watch
@@ -188,6 +189,30 @@ def test_with_and_without_gradient_the_output_is_the_same() -> None:
     with torch.no_grad():
         expected = module(x)
     assert torch.equal(module(x.requires_grad_()), expected)
+
+
+@pytest.mark.parametrize(
+    ("half", "backward"),
+    [
+        (ChannelGate(14, 2), "aten::adaptive_max_pool2d"),
+        (SpatialGate(), "aten::max"),
+    ],
+)
+@pytest.mark.parametrize("gradient", [False, True])
+def test_the_maximum_is_the_one_that_is_fast_in_this_direction(
+    half: nn.Module, backward: str, gradient: bool
+) -> None:
+    x = torch.randn(2, 14, 11, 13, requires_grad=gradient)
+    for recording in (True, False):
+        with (
+            torch.set_grad_enabled(recording),
+            profile(activities=[ProfilerActivity.CPU]) as recorded,
+        ):
+            half(x)
+        used = {event.key for event in recorded.key_averages()}
+        learns = gradient and recording
+        assert (backward in used) is learns
+        assert ("aten::amax" in used) is not learns
 
 
 def test_ties_for_the_maximum_leave_the_total_gradient() -> None:
