@@ -7,6 +7,7 @@ r"""Scaled dot-product attention.
 """
 
 import torch
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -90,9 +91,11 @@ def dot_product_weights(
 ) -> Float[Tensor, "*batch queries keys"]:
     """Weights of every query over the keys; each row sums to one.
 
-    The query is scaled before the product, since in half precision the
-    unscaled product of large vectors overflows.
+    The product is taken in at least float32: in half precision that of
+    large vectors overflows, and an infinite score makes NaN.
     """
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    query, key = query.to(dtype), key.to(dtype)
     scores = (query * query.shape[-1] ** -0.5) @ key.mT
     if score_bias is not None:
         scores = scores + score_bias

@@ -156,6 +156,17 @@ def test_without_weights_no_pair_is_stored(
     assert "aten::_scaled_dot_product_attention_math" not in used
 
 
+def test_large_half_precision_maps_do_not_overflow() -> None:
+    """Unscaled scores leave the range of float16 first."""
+    module = SelfAttention2d(64).half()
+    torch.manual_seed(0)
+    x = 300 * torch.randn(1, 64, 5, 7).half()
+    query, key, _ = module.project(x).flatten(2).split(module.widths, dim=1)
+    assert (query.mT @ key).isinf().any()
+    assert module(x).isfinite().all()
+    assert module(x, return_weights=True)[1].isfinite().all()
+
+
 def test_defaults_are_those_of_the_paper() -> None:
     module = SelfAttention2d(64)
     assert module.widths == (8, 8, 64)
