@@ -68,9 +68,13 @@ def test_splits_share_no_digit():
     assert (pools["train"] | pools["validation"]).isdisjoint(pools["test"])
 
 
-def test_an_unknown_split_is_refused():
+def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="split"):
         ColourLookup(3, split="al")
+    with pytest.raises(ValueError, match="count"):
+        ColourLookup(0)
+    with pytest.raises(ValueError, match="dim"):
+        DigitLookup(0)
 
 
 def test_cells_give_back_the_colours(scenes):

@@ -40,6 +40,11 @@ class ColourLookup:
         ``"test"``. They share no digit.
     seed
         Two seeds give two unrelated sequences of epochs.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is none of the three or ``count`` is below one.
     """
 
     def __init__(
@@ -47,6 +52,8 @@ class ColourLookup:
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
         source = digits("test" if split == "test" else "train")
         kept = {
             "train": slice(TRAINING_DIGITS),
@@ -117,6 +124,8 @@ class DigitLookup(nn.Module):
     def __init__(
         self, dim: int, *, scaled: bool = True, start: float = 1.0
     ) -> None:
+        if dim < 1:
+            raise ValueError(f"dim must be at least 1, got {dim}")
         super().__init__()
         self.query = nn.Linear(SIDE**2, dim, bias=False)
         self.key = nn.Linear(SIDE**2, dim, bias=False)
