@@ -7,12 +7,20 @@ from attncourse.models.residual import (
     attention_resnet,
     load_backbone,
 )
+from attncourse.models.vision_transformer import (
+    SinusoidalPositions2d,
+    TransformerBlock,
+    VisionTransformer,
+)
 
 __all__ = [
     "AttentionBlock",
     "AttentionCNN",
     "AveragePooling2d",
     "MaxPooling2d",
+    "SinusoidalPositions2d",
+    "TransformerBlock",
+    "VisionTransformer",
     "attention_resnet",
     "load_backbone",
 ]
