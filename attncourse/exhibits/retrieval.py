@@ -1,9 +1,10 @@
-"""Hashing, written wrongly in three ways."""
+"""Retrieval, written wrongly in five ways."""
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from attncourse.models import GalleryAttention
 from attncourse.retrieval import HyperplaneHashes
 from attncourse.retrieval.hashing import project
 
@@ -62,3 +63,46 @@ def similar_to_the_grid(
     along = vectors @ random.sum(0)
     grid = torch.linspace(-1, 1, intervals + 1)
     return ((along[:, None] - grid).abs() < tolerance).any(1)
+
+
+class CausalGallery(GalleryAttention):
+    """Wrong: a mask for sequences hides a part of the gallery.
+
+    Query i sees the items up to i. A gallery is a set; what a query may
+    see must not depend on where in it an image happens to stand.
+    """
+
+    def forward(
+        self,
+        queries: Float[Tensor, "queries dim"],
+        items: Float[Tensor, "items dim"],
+        mask: Bool[Tensor, "queries items"] | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Attend to the items before the number of the query."""
+        pairs = torch.ones(len(queries), len(items), dtype=torch.bool)
+        return super().forward(
+            queries, items, pairs.tril(), return_weights=return_weights
+        )
+
+
+class ShiftedGallery(GalleryAttention):
+    """Wrong: the key of an item comes with the value of the next one.
+
+    ``items[:-1]`` and ``items[1:]`` predict the next word of a sentence. In
+    a gallery a query that finds an image receives its neighbour.
+    """
+
+    def forward(  # type: ignore[override]
+        self,
+        queries: Float[Tensor, "queries dim"],
+        items: Float[Tensor, "items dim"],
+    ) -> Tensor:
+        """Attend to items one place off."""
+        scale = queries.shape[1] ** 0.5
+        scaled = scale * items[None]
+        found = self.attention(
+            scale * queries[None], scaled[:, :-1], scaled[:, 1:]
+        )
+        return self._add(scale * queries, found)

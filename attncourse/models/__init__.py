@@ -1,11 +1,16 @@
 """Networks built from the mechanisms, and their controls."""
 
 from attncourse.models.attention_cnn import AttentionCNN
+from attncourse.models.faces import FaceNetwork
 from attncourse.models.pooling import AveragePooling2d, MaxPooling2d
 from attncourse.models.residual import (
     AttentionBlock,
     attention_resnet,
     load_backbone,
+)
+from attncourse.models.retrieval_network import (
+    GalleryAttention,
+    RetrievalNetwork,
 )
 from attncourse.models.vision_transformer import (
     SinusoidalPositions2d,
@@ -17,7 +22,10 @@ __all__ = [
     "AttentionBlock",
     "AttentionCNN",
     "AveragePooling2d",
+    "FaceNetwork",
+    "GalleryAttention",
     "MaxPooling2d",
+    "RetrievalNetwork",
     "SinusoidalPositions2d",
     "TransformerBlock",
     "VisionTransformer",
