@@ -99,7 +99,10 @@ def execute(lesson: Path, progress: tqdm) -> None:
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
     begun = time.perf_counter()
-    client.execute(env=os.environ | SETTINGS)
+    try:
+        client.execute(env=os.environ | SETTINGS)
+    except Exception as error:
+        raise RuntimeError(f"{lesson.name} failed: {error}") from error
     keep(lesson, notebook, time.perf_counter() - begun)
 
 

@@ -1,5 +1,6 @@
-"""Directives for the generated pages: timings of the lessons and the API."""
+"""Generated pages: the API, the timings of the lessons, the credits."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import course_execution as execution
 import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
 
@@ -39,9 +41,48 @@ class PublicApi(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        module = self.arguments[0]
-        lines = ["```{eval-rst}", f".. automodule:: {module}", "   :members:"]
+        name = self.arguments[0]
+        module = import_module(name)
+        lines = ["```{eval-rst}", f".. automodule:: {name}", "   :members:"]
+        for public in module.__all__:
+            if not callable(getattr(module, public)):
+                lines += ["", f".. autodata:: {name}.{public}"]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
+
+
+def subpackages() -> list[str]:
+    """Every subpackage that names what is public."""
+    found = (execution.ROOT / "attncourse").glob("*/__init__.py")
+    public = (file for file in found if "__all__" in file.read_text("utf8"))
+    return sorted(file.parent.name for file in public)
+
+
+def write_api_pages(app: Sphinx, config: Config) -> None:
+    """Give each subpackage a page, so that none can be forgotten."""
+    folder = execution.ROOT / "book" / "api"
+    folder.mkdir(exist_ok=True)
+    for name in subpackages():
+        module = f"attncourse.{name}"
+        text = f"# {module}\n\n```{{public-api}} {module}\n```\n"
+        page = folder / f"{name}.md"
+        if not page.exists() or page.read_text("utf8") != text:
+            page.write_text(text, "utf8")
+    for page in folder.glob("*.md"):
+        if page.stem not in subpackages():
+            page.unlink()
+
+
+class SubpackageList(SphinxDirective):
+    """A table of the subpackages, each with the first line it says."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
+        rows = ["| Subpackage | What it holds |", "|:--|:--|"]
+        for name in subpackages():
+            doc = import_module(f"attncourse.{name}").__doc__ or ""
+            line = doc.splitlines()[0].replace("``", "`")
+            rows.append(f"| [{name}](api/{name}.md) | {line} |")
+        return self.parse_text_to_nodes("\n".join(rows))
 
 
 class PhotoCredits(SphinxDirective):
@@ -64,7 +105,9 @@ def skip_field_aliases(
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("config-inited", write_api_pages)
     app.add_directive("lesson-timings", LessonTimings)
     app.add_directive("public-api", PublicApi)
+    app.add_directive("subpackage-list", SubpackageList)
     app.add_directive("photo-credits", PhotoCredits)
     app.connect("autodoc-skip-member", skip_field_aliases)

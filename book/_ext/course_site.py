@@ -36,7 +36,7 @@ def execute_lessons(app: Sphinx) -> None:
     try:
         course_execution.execute_missing(lessons)
     except Exception as error:
-        raise ExtensionError(f"a lesson failed: {error}") from error
+        raise ExtensionError(str(error)) from error
 
 
 def find_stale(

@@ -18,7 +18,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 def documents() -> list[str]:
     """Every page that has a source, as the book names it."""
-    prose = sorted((execution.ROOT / "book").glob("*.md"))
+    prose = sorted((execution.ROOT / "book").rglob("*.md"))
     files = [*prose, *execution.lessons()]
     root = execution.ROOT
     return [str(f.relative_to(root).with_suffix("").as_posix()) for f in files]

@@ -1,0 +1,127 @@
+"""Each lesson is executed once for the tests and the book."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import course_execution as execution
+import course_site
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for folder in ("attncourse", "book/results", "lessons"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(execution, "ROOT", tmp_path)
+    monkeypatch.setattr(execution, "STORE", tmp_path / "executed")
+    execution.surroundings.cache_clear()
+    yield tmp_path
+    execution.surroundings.cache_clear()
+
+
+def write_lesson(course: Path, code: str, prose: str = "# Title") -> Path:
+    notebook = new_notebook(cells=[new_markdown_cell(prose)])
+    notebook.cells += [new_code_cell(part) for part in code.split("\n\n")]
+    lesson = course / "lessons" / "01_lesson.ipynb"
+    nbformat.write(notebook, lesson)
+    return lesson
+
+
+def key(lesson: Path) -> str:
+    execution.surroundings.cache_clear()
+    return execution.key(lesson)
+
+
+def test_key_follows_code_package_and_records_not_prose(course: Path) -> None:
+    before = key(write_lesson(course, "1 + 1"))
+    assert key(write_lesson(course, "1 + 1", "# Another title")) == before
+    lesson = write_lesson(course, "1 + 2")
+    keys = [before, key(lesson)]
+    (course / "attncourse" / "core.py").write_text("x = 1")
+    keys.append(key(lesson))
+    (course / "book" / "results" / "trial.json").write_text("{}")
+    keys.append(key(lesson))
+    assert len(set(keys)) == 4
+
+
+def test_execution_is_stored_and_shown_in_the_lesson_as_it_is(
+    course: Path,
+) -> None:
+    code = "import os\nos.environ['OMP_NUM_THREADS']\n\n6 * 7"
+    lesson = write_lesson(course, code)
+    assert execution.stored(lesson) is None
+    execution.execute_missing([lesson])
+    assert 0 < execution.seconds(lesson) < 600
+    write_lesson(course, code, "# Edited prose")
+    notebook = execution.stored(lesson)
+    assert notebook.cells[0].source == "# Edited prose"
+    texts = [c.outputs[0].data["text/plain"] for c in notebook.cells[1:]]
+    assert texts == ["'1'", "42"]
+    assert "outputs" not in nbformat.read(lesson, 4).cells[0]
+    assert nbformat.read(lesson, 4).cells[1].outputs == []
+
+
+def test_stored_lessons_are_not_executed_again(course: Path) -> None:
+    lesson = write_lesson(course, "raise RuntimeError")
+    notebook = nbformat.read(lesson, 4)
+    execution.keep(lesson, notebook, 3.5)
+    execution.execute_missing([lesson])
+    assert execution.seconds(lesson) == 3.5
+
+
+def test_failing_lesson_fails_the_build_and_stores_nothing(
+    course: Path,
+) -> None:
+    lesson = write_lesson(course, "assert False, 'on purpose'")
+    with pytest.raises(course_site.ExtensionError, match="on purpose"):
+        course_site.execute_lessons(SimpleNamespace())
+    assert execution.stored(lesson) is None
+    assert not list(execution.STORE.glob("*"))
+
+
+def test_nbmake_takes_and_gives_stored_results(course: Path) -> None:
+    pytest_items = pytest.importorskip("nbmake.pytest_items")
+    lesson = write_lesson(course, "6 * 7")
+    first = pytest_items.NotebookRun(lesson, 60).execute()
+    assert first.error is None
+    stored = execution.stored(lesson)
+    assert stored.cells[1].outputs[0].data["text/plain"] == "42"
+    execution.keep(lesson, nbformat.read(lesson, 4), 1.0)
+    again = pytest_items.NotebookRun(lesson, 60).execute()
+    assert again.nb.cells[1].outputs == []
+
+
+def test_nbmake_reports_a_failing_lesson(course: Path) -> None:
+    pytest_items = pytest.importorskip("nbmake.pytest_items")
+    lesson = write_lesson(course, "assert False, 'on purpose'")
+    result = pytest_items.NotebookRun(lesson, 60).execute()
+    assert "on purpose" in result.error.summary
+    assert execution.stored(lesson) is None
+
+
+def test_changed_outputs_make_a_page_out_of_date(course: Path) -> None:
+    lesson = write_lesson(course, "1 + 1")
+    paths = {"lessons/01_lesson": lesson, "book/index": course / "index.md"}
+    env = SimpleNamespace(found_docs=set(paths), doc2path=paths.get)
+    stale = course_site.find_stale
+    assert stale(None, env, set(), set(), set()) == ["lessons/01_lesson"]
+    assert stale(None, env, set(), set(), set()) == []
+    (course / "attncourse" / "core.py").write_text("x = 1")
+    execution.surroundings.cache_clear()
+    assert stale(None, env, set(), set(), set()) == ["lessons/01_lesson"]
+
+
+@pytest.mark.parametrize("fork", ["someone/their-fork", None])
+def test_buttons_of_a_fork_point_at_the_fork(
+    fork: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = "https://github.com/attention-measured/attention-measured"
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    if fork:
+        monkeypatch.setenv("GITHUB_REPOSITORY", fork)
+    config = SimpleNamespace(html_theme_options={"repository_url": home})
+    course_site.point_at_fork(None, config)
+    expected = f"https://github.com/{fork}" if fork else home
+    assert config.html_theme_options["repository_url"] == expected
