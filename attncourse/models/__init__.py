@@ -12,6 +12,11 @@ from attncourse.models.retrieval_network import (
     GalleryAttention,
     RetrievalNetwork,
 )
+from attncourse.models.sagan import (
+    ConditionalBatchNorm2d,
+    SAGANDiscriminator,
+    SAGANGenerator,
+)
 from attncourse.models.vision_transformer import (
     SinusoidalPositions2d,
     TransformerBlock,
@@ -22,10 +27,13 @@ __all__ = [
     "AttentionBlock",
     "AttentionCNN",
     "AveragePooling2d",
+    "ConditionalBatchNorm2d",
     "FaceNetwork",
     "GalleryAttention",
     "MaxPooling2d",
     "RetrievalNetwork",
+    "SAGANDiscriminator",
+    "SAGANGenerator",
     "SinusoidalPositions2d",
     "TransformerBlock",
     "VisionTransformer",
