@@ -7,7 +7,6 @@ r"""Scaled dot-product attention.
 """
 
 import torch
-import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
