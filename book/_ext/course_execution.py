@@ -15,14 +15,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "_build" / "executed"
+VIEW = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {"OMP_NUM_THREADS": "1", "ATTNCOURSE_STATIC": "1"}
 
 
@@ -61,49 +64,65 @@ def record(lesson: Path) -> Path:
     return STORE / f"{key(lesson)}.json"
 
 
-def keep(lesson: Path, executed: NotebookNode, seconds: float) -> None:
-    """Store the outputs; written beside and renamed, so never half there."""
-    fields = ("outputs", "execution_count")
-    cells = [{f: cell[f] for f in fields} for cell in code_cells(executed)]
-    file = record(lesson)
-    beside = file.with_suffix(f".{os.getpid()}")
-    STORE.mkdir(parents=True, exist_ok=True)
-    beside.write_text(json.dumps({"seconds": seconds, "cells": cells}))
-    beside.replace(file)
+def run(lesson: Path, notebook: NotebookNode, progress: tqdm) -> None:
+    """Execute in place and store the outputs with what they cost."""
+    processor = 0.0
 
+    def after_cell(**_: object) -> None:
+        nonlocal processor
+        kernel = psutil.Process(client.km.provisioner.pid)
+        processor = sum(kernel.cpu_times()[:4])
+        progress.update()
 
-def seconds(lesson: Path) -> float | None:
-    file = record(lesson)
-    return json.loads(file.read_text())["seconds"] if file.exists() else None
-
-
-def stored(lesson: Path) -> NotebookNode | None:
-    """The lesson as it stands, with the outputs of its last execution."""
-    file = record(lesson)
-    if not file.exists():
-        return None
-    notebook = nbformat.read(lesson, as_version=4)
-    results = json.loads(file.read_text())["cells"]
-    for cell, result in zip(code_cells(notebook), results, strict=True):
-        cell.update(nbformat.from_dict(result))
-    return notebook
-
-
-def execute(lesson: Path, progress: tqdm) -> None:
-    notebook = nbformat.read(lesson, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=600,
         resources={"metadata": {"path": str(lesson.parent)}},
-        on_cell_executed=lambda **_: progress.update(),
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        on_cell_executed=after_cell,
     )
     begun = time.perf_counter()
-    try:
-        client.execute(env=os.environ | SETTINGS)
-    except Exception as error:
-        raise RuntimeError(f"{lesson.name} failed: {error}") from error
-    keep(lesson, notebook, time.perf_counter() - begun)
+    client.execute(env=os.environ | SETTINGS)
+    keep(lesson, notebook, time.perf_counter() - begun, processor)
+
+
+def keep(
+    lesson: Path, executed: NotebookNode, seconds: float, processor: float
+) -> None:
+    """Store a result; written beside and renamed, so never half there.
+
+    Views of widgets are left out: without a kernel they show nothing.
+    """
+    cells = [
+        {"execution_count": c.execution_count, "outputs": shown(c.outputs)}
+        for c in code_cells(executed)
+    ]
+    found = {"seconds": seconds, "processor": processor, "cells": cells}
+    file = record(lesson)
+    beside = file.with_suffix(f".{os.getpid()}")
+    STORE.mkdir(parents=True, exist_ok=True)
+    beside.write_text(json.dumps(found), encoding="utf8")
+    beside.replace(file)
+
+
+def shown(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    return [o for o in outputs if VIEW not in o.get("data", {})]
+
+
+def result(lesson: Path) -> dict[str, Any] | None:
+    file = record(lesson)
+    return json.loads(file.read_text("utf8")) if file.exists() else None
+
+
+def stored(lesson: Path) -> NotebookNode | None:
+    """The lesson as it stands, with the outputs of its last execution."""
+    found = result(lesson)
+    if found is None:
+        return None
+    notebook = nbformat.read(lesson, as_version=4)
+    for cell, done in zip(code_cells(notebook), found["cells"], strict=True):
+        cell.update(nbformat.from_dict(done))
+    return notebook
 
 
 def execute_missing(wanted: Iterable[Path], workers: int = 2) -> None:
@@ -117,8 +136,13 @@ def execute_missing(wanted: Iterable[Path], workers: int = 2) -> None:
         tqdm(total=total, desc="executing lessons", unit="cell") as progress,
         ThreadPoolExecutor(workers) as pool,
     ):
-        runs = {pool.submit(execute, x, progress): x for x in missing}
-        for run in as_completed(runs):
-            run.result()
-            lesson = runs[run]
-            progress.write(f"{lesson.stem}: {seconds(lesson):.1f} s")
+        runs = {
+            pool.submit(run, lesson, book, progress): lesson
+            for lesson, book in zip(missing, books, strict=True)
+        }
+        for done in as_completed(runs):
+            name = runs[done].name
+            if error := done.exception():
+                raise RuntimeError(f"{name} failed: {error}") from error
+            seconds = result(runs[done])["seconds"]
+            progress.write(f"{name}: {seconds:.1f} s")

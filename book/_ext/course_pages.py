@@ -22,16 +22,16 @@ class LessonTimings(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
-        rows = ["| Lesson | Code cells | Seconds |", "|:--|--:|--:|"]
-        total = 0.0
+        rows = ["| Lesson | Code cells | Seconds | Processor seconds |"]
+        rows.append("|:--|--:|--:|--:|")
         for lesson in execution.lessons():
             notebook = nbformat.read(lesson, as_version=4)
             cells = sum(1 for _ in execution.code_cells(notebook))
-            seconds = execution.seconds(lesson) or 0.0
-            total += seconds
+            spent = execution.result(lesson)
+            times = [spent[name] for name in ("seconds", "processor")]
             link = f"[{title(lesson)}](../lessons/{lesson.name})"
-            rows.append(f"| {link} | {cells} | {seconds:.1f} |")
-        rows.append(f"| **Together** | | **{total:.1f}** |")
+            columns = " | ".join(f"{time:.1f}" for time in times)
+            rows.append(f"| {link} | {cells} | {columns} |")
         return self.parse_text_to_nodes("\n".join(rows))
 
 

@@ -7,7 +7,12 @@ import course_execution as execution
 import course_site
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import (
+    new_code_cell,
+    new_markdown_cell,
+    new_notebook,
+    new_output,
+)
 
 
 @pytest.fixture
@@ -53,7 +58,9 @@ def test_execution_is_stored_and_shown_in_the_lesson_as_it_is(
     lesson = write_lesson(course, code)
     assert execution.stored(lesson) is None
     execution.execute_missing([lesson])
-    assert 0 < execution.seconds(lesson) < 600
+    spent = execution.result(lesson)
+    assert spent["processor"] > 0
+    assert spent["seconds"] > 0
     write_lesson(course, code, "# Edited prose")
     notebook = execution.stored(lesson)
     assert notebook.cells[0].source == "# Edited prose"
@@ -66,16 +73,30 @@ def test_execution_is_stored_and_shown_in_the_lesson_as_it_is(
 def test_stored_lessons_are_not_executed_again(course: Path) -> None:
     lesson = write_lesson(course, "raise RuntimeError")
     notebook = nbformat.read(lesson, 4)
-    execution.keep(lesson, notebook, 3.5)
+    execution.keep(lesson, notebook, 3.5, 2.5)
     execution.execute_missing([lesson])
-    assert execution.seconds(lesson) == 3.5
+    assert execution.result(lesson)["seconds"] == 3.5
+
+
+def test_dead_widgets_are_not_stored(course: Path) -> None:
+    lesson = write_lesson(course, "bar")
+    notebook = nbformat.read(lesson, 4)
+    data = {execution.VIEW: {}, "text/plain": "0%"}
+    kept = new_output("stream", text="done")
+    view = new_output("display_data", data=data)
+    notebook.cells[1].outputs = [view, kept]
+    execution.keep(lesson, notebook, 1.0, 1.0)
+    assert execution.stored(lesson).cells[1].outputs == [kept]
 
 
 def test_failing_lesson_fails_the_build_and_stores_nothing(
     course: Path,
 ) -> None:
     lesson = write_lesson(course, "assert False, 'on purpose'")
-    with pytest.raises(course_site.ExtensionError, match="on purpose"):
+    with pytest.raises(
+        course_site.ExtensionError,
+        match=r"01_lesson.ipynb failed.*(?s:.)*on purpose",
+    ):
         course_site.execute_lessons(SimpleNamespace())
     assert execution.stored(lesson) is None
     assert not list(execution.STORE.glob("*"))
@@ -88,7 +109,7 @@ def test_nbmake_takes_and_gives_stored_results(course: Path) -> None:
     assert first.error is None
     stored = execution.stored(lesson)
     assert stored.cells[1].outputs[0].data["text/plain"] == "42"
-    execution.keep(lesson, nbformat.read(lesson, 4), 1.0)
+    execution.keep(lesson, nbformat.read(lesson, 4), 1.0, 1.0)
     again = pytest_items.NotebookRun(lesson, 60).execute()
     assert again.nb.cells[1].outputs == []
 

@@ -96,10 +96,11 @@ def test_parts_of_a_lesson_are_there(lesson: Path) -> None:
 
 @every_lesson
 def test_execution_keeps_to_its_budget(lesson: Path) -> None:
-    seconds = execution.seconds(lesson)
-    if seconds is None:
+    spent = execution.result(lesson)
+    if spent is None:
         pytest.skip("not executed yet: run `make book`")
-    assert seconds <= SECONDS
+    # On a busy machine the clock runs on while the lesson waits.
+    assert min(spent["seconds"], spent["processor"]) <= SECONDS
 
 
 @every_lesson

@@ -199,7 +199,7 @@ def test_every_reference_is_listed() -> None:
 
 def test_every_lesson_has_its_timing() -> None:
     rows = article("book/timings").select("tbody tr")
-    assert len(rows) == len(LESSONS) + 1
+    assert len(rows) == len(LESSONS)
     for lesson in LESSONS:
         assert article("book/timings").select(f'a[href="../{lesson}.html"]')
     for row in rows:
