@@ -6,13 +6,13 @@ import inspect
 import platform
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import numpy
 import torch
-import torchvision
 
 import attncourse
 
@@ -116,7 +116,7 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": version("torchvision"),
         "numpy": numpy.__version__,
         "attncourse": attncourse.__version__,
     }
