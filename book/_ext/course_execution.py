@@ -41,10 +41,10 @@ def surroundings() -> str:
     names = ("torch", "torchvision", "numpy", "matplotlib")
     facts = [sys.version, torch.cuda.is_available(), *map(version, names)]
     digest = hashlib.sha256(repr(facts).encode())
-    files = [*(ROOT / "attncourse").rglob("*.py")]
+    files = [Path(__file__), *(ROOT / "attncourse").rglob("*.py")]
     files += (ROOT / "book" / "results").glob("*.json")
     for file in sorted(files):
-        digest.update(str(file.relative_to(ROOT)).encode())
+        digest.update(os.path.relpath(file, ROOT).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
