@@ -20,7 +20,8 @@ HEAVY = (
 
 def test_importing_loads_no_plotting_widget_or_data_library() -> None:
     code = (
-        "import sys, attncourse; from attncourse import attention, watch; "
+        "import sys, attncourse; "
+        "from attncourse import attention, exhibits, models, watch; "
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     found = subprocess.run(

@@ -1,13 +1,11 @@
 """Networks built from the mechanisms, and their controls."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from attncourse.models.attention_cnn import AttentionCNN
 from attncourse.models.faces import FaceNetwork
 from attncourse.models.pooling import AveragePooling2d, MaxPooling2d
-from attncourse.models.residual import (
-    AttentionBlock,
-    attention_resnet,
-    load_backbone,
-)
 from attncourse.models.retrieval_network import (
     GalleryAttention,
     RetrievalNetwork,
@@ -22,6 +20,13 @@ from attncourse.models.vision_transformer import (
     TransformerBlock,
     VisionTransformer,
 )
+
+if TYPE_CHECKING:
+    from attncourse.models.residual import (
+        AttentionBlock,
+        attention_resnet,
+        load_backbone,
+    )
 
 __all__ = [
     "AttentionBlock",
@@ -40,3 +45,10 @@ __all__ = [
     "attention_resnet",
     "load_backbone",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only the residual networks need torchvision, which takes seconds.
+    if name in ("AttentionBlock", "attention_resnet", "load_backbone"):
+        return getattr(import_module("attncourse.models.residual"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
