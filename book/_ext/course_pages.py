@@ -21,7 +21,6 @@ class LessonTimings(SphinxDirective):
     """A table of every lesson with the seconds its last execution took."""
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_reread()
         rows = ["| Lesson | Code cells | Seconds | Processor seconds |"]
         rows.append("|:--|--:|--:|--:|")
         for lesson in execution.lessons():
@@ -76,11 +75,11 @@ class SubpackageList(SphinxDirective):
     """A table of the subpackages, each with the first line it says."""
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_reread()
         rows = ["| Subpackage | What it holds |", "|:--|:--|"]
         for name in subpackages():
-            doc = import_module(f"attncourse.{name}").__doc__ or ""
-            line = doc.splitlines()[0].replace("``", "`")
+            module = import_module(f"attncourse.{name}")
+            self.env.note_dependency(str(module.__file__))
+            line = (module.__doc__ or "").splitlines()[0].replace("``", "`")
             rows.append(f"| [{name}](api/{name}.md) | {line} |")
         return self.parse_text_to_nodes("\n".join(rows))
 

@@ -15,6 +15,7 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
+TIMINGS = "book/timings"
 Context = dict[str, Any]
 
 
@@ -46,12 +47,24 @@ def find_stale(
     changed: set[str],
     removed: set[str],
 ) -> list[str]:
-    """Read a lesson again when its outputs are others than were shown."""
+    """Read a lesson again when its outputs are others than were shown.
+
+    The page of timings names every lesson, so it follows all of them.
+    """
     before = getattr(env, "course_keys", {})
     lessons = {name: lesson_of(env, name) for name in env.found_docs}
     now = {n: course_execution.key(x) for n, x in lessons.items() if x}
     env.course_keys = now
-    return [name for name in now if now[name] != before.get(name)]
+    stale = [name for name in now if now[name] != before.get(name)]
+    edited = set(now) & (added | changed)
+    return [*stale, TIMINGS] if stale or edited or removed else []
+
+
+def refresh_navigation(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Write every page again when the names in the side bar change."""
+    before = getattr(env, "course_titles", None)
+    env.course_titles = {n: t.astext() for n, t in env.titles.items()}
+    return list(env.titles) if env.course_titles != before else []
 
 
 def show_outputs(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -103,6 +116,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", point_at_fork)
     app.connect("builder-inited", execute_lessons)
     app.connect("env-get-outdated", find_stale)
+    app.connect("env-updated", refresh_navigation)
     app.connect("source-read", show_outputs)
     app.connect("html-page-context", drop_old_roles)
     app.connect("build-finished", copy_mathjax)

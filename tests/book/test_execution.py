@@ -7,6 +7,7 @@ import course_execution as execution
 import course_site
 import nbformat
 import pytest
+from docutils import nodes
 from nbformat.v4 import (
     new_code_cell,
     new_markdown_cell,
@@ -124,14 +125,28 @@ def test_nbmake_reports_a_failing_lesson(course: Path) -> None:
 
 def test_changed_outputs_make_a_page_out_of_date(course: Path) -> None:
     lesson = write_lesson(course, "1 + 1")
-    paths = {"lessons/01_lesson": lesson, "book/index": course / "index.md"}
+    name, timings = "lessons/01_lesson", "book/timings"
+    paths = {name: lesson, timings: course / "timings.md"}
     env = SimpleNamespace(found_docs=set(paths), doc2path=paths.get)
-    stale = course_site.find_stale
-    assert stale(None, env, set(), set(), set()) == ["lessons/01_lesson"]
-    assert stale(None, env, set(), set(), set()) == []
+
+    def stale(changed: set[str]) -> list[str]:
+        return course_site.find_stale(None, env, set(), changed, set())
+
+    assert stale(set()) == [name, timings]
+    assert stale(set()) == []
+    assert stale({name}) == [timings]
     (course / "attncourse" / "core.py").write_text("x = 1")
     execution.surroundings.cache_clear()
-    assert stale(None, env, set(), set(), set()) == ["lessons/01_lesson"]
+    assert stale(set()) == [name, timings]
+
+
+def test_new_title_reaches_the_side_bar_of_every_page() -> None:
+    titles = {"a": nodes.title("", "One"), "b": nodes.title("", "Two")}
+    env = SimpleNamespace(titles=titles)
+    assert course_site.refresh_navigation(None, env) == ["a", "b"]
+    assert course_site.refresh_navigation(None, env) == []
+    titles["b"] = nodes.title("", "Three")
+    assert course_site.refresh_navigation(None, env) == ["a", "b"]
 
 
 @pytest.mark.parametrize("fork", ["someone/their-fork", None])
