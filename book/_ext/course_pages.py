@@ -44,7 +44,9 @@ class PublicApi(SphinxDirective):
         module = import_module(name)
         lines = ["```{eval-rst}", f".. automodule:: {name}", "   :members:"]
         for public in module.__all__:
-            if not callable(getattr(module, public)):
+            value = getattr(module, public)
+            vars(module)[public] = value  # a lazy name is found from now on
+            if not callable(value):
                 lines += ["", f".. autodata:: {name}.{public}"]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
 
