@@ -2,7 +2,7 @@ r"""Additive attention: a small network scores each pair, or each place.
 
 .. math::
 
-   e_{ij} = v^\top \tanh(W q_i + U k_j + b), \qquad
+   e_{ij} = u^\top \tanh(W q_i + U k_j + b), \qquad
    \alpha_{ij} = \operatorname{softmax}_j(e_{ij})
 """
 
@@ -17,6 +17,11 @@ QUERIES_PER_BLOCK = 32
 
 class AdditiveAttention(nn.Module):
     r"""Attention whose scores come from a hidden layer, not a product.
+
+    .. math::
+
+       e_{ij} = u^\top \tanh(W q_i + U k_j + b), \qquad
+       o_i = \sum_j \operatorname{softmax}_j(e_{ij})\, v_j
 
     Query and key may have different widths. Without the tanh the score
     would be a sum of a query term and a key term; the query term is the

@@ -14,7 +14,14 @@ from attncourse.attention.dot_product import scaled_dot_product_attention
 
 
 class AttentionPooling(nn.Module):
-    """Pool a map to one vector: a learned query attends to all places.
+    r"""Pool a map to one vector: a learned query attends to all places.
+
+    .. math:: \alpha = \operatorname{softmax}\!\left(
+              \frac{(XW_k)\, q}{\sqrt{d}}\right), \qquad
+              v = (\alpha^\top X W_v)\, W_o
+
+    in each head, with d its width; the heads stand side by side before
+    :math:`W_o`.
 
     Parameters
     ----------

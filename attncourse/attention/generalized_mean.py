@@ -29,7 +29,7 @@ class GeneralizedMeanPooling(nn.Module):
 
     Notes
     -----
-    One parameter, no multiply-adds beside the powers; any map size.
+    Cost: one parameter and one power for each value; any map size.
 
     References
     ----------

@@ -17,6 +17,11 @@ from attncourse.attention.dot_product import scaled_dot_product_attention
 class MultiHeadAttention(nn.Module):
     r"""Attention in ``heads`` subspaces of width ``dim // heads``.
 
+    .. math::
+
+       \text{head}_i = \operatorname{attention}(XW_i^Q, YW_i^K, ZW_i^V),
+       \qquad O = [\text{head}_1 \dots \text{head}_h]\, W^O
+
     Each head scales its scores by :math:`\sqrt{d/h}`, its own width, not by
     :math:`\sqrt d`.
 

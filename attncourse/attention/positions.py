@@ -40,6 +40,10 @@ def sinusoidal_positions(
     ValueError
         If ``dim`` is odd or either is below one.
 
+    Notes
+    -----
+    Cost: no parameters; ``count`` x ``dim`` numbers, computed on each call.
+
     References
     ----------
     Vaswani et al., "Attention Is All You Need", NIPS 2017.
@@ -54,7 +58,9 @@ def sinusoidal_positions(
 def sinusoidal_positions_2d(
     height: int, width: int, dim: int
 ) -> Float[Tensor, "places {dim}"]:
-    """Codes of the places of a map, row by row: half for row, half for column.
+    r"""Codes of the places of a map, row by row: half for row and column each.
+
+    .. math:: P_{(y, x)} = [\, P_y \;\; P_x \,]
 
     A code along the raster order of a map puts vertical neighbours far
     apart; this one treats both directions alike.
@@ -75,6 +81,15 @@ def sinusoidal_positions_2d(
     ------
     ValueError
         If ``dim`` is no multiple of four or a size is below one.
+
+    Notes
+    -----
+    Cost: no parameters; height x width x dim numbers on each call.
+
+    References
+    ----------
+    Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, compare
+    such codes with learned ones.
     """
     _check_dim(dim, 4)
     rows = sinusoidal_positions(height, dim // 2)
@@ -89,7 +104,9 @@ def sinusoidal_positions_2d(
 
 
 class LearnedPositions2d(nn.Module):
-    """A learned code for each place of a map, added to it.
+    r"""A learned code for each place of a map, added to it.
+
+    .. math:: y_{cij} = x_{cij} + P_{cij}
 
     A map of another size gets the table interpolated (bicubic), as vision
     transformers do when the resolution of their images changes.
@@ -218,7 +235,8 @@ class RotaryPositions2d(nn.Module):
 
     Notes
     -----
-    No parameters, any map size.
+    Cost: no parameters and four multiplications for each pair of channels;
+    any map size.
 
     References
     ----------

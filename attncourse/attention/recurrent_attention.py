@@ -62,7 +62,11 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class GlimpseReader:
-    """Square patches around one centre, each twice as wide as the last.
+    r"""Square patches around one centre, each twice as wide as the last.
+
+    .. math:: \rho(x, l) = \big[\,\text{crop}(x, l, g),\;
+              \text{crop}(x_{\downarrow 2}, l, g),\;
+              \text{crop}(x_{\downarrow 4}, l, g), \dots\big]
 
     All have ``patch`` x ``patch`` values: the wider, the coarser, as in an
     eye. The centre is drawn at random during training (hard attention), so
@@ -74,12 +78,28 @@ class GlimpseReader:
         Side of a patch.
     scales
         Number of patches.
+
+    Notes
+    -----
+    Cost: no parameters; four multiply-adds for each of the scales x patch^2
+    values read from a channel, whatever the size of the image.
+
+    References
+    ----------
+    Mnih et al., "Recurrent Models of Visual Attention", NIPS 2014.
     """
 
     patch: int = 8
     scales: int = 2
     numbers: ClassVar[int] = 2
     drawn: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if min(self.patch, self.scales) < 1:
+            raise ValueError(
+                f"patch and scales must be at least 1, got {self.patch} and "
+                f"{self.scales}"
+            )
 
     @property
     def pixels(self) -> int:
@@ -146,11 +166,25 @@ class GaussianReader:
     ----------
     patch
         Windows along each axis; at least 2.
+
+    Notes
+    -----
+    Cost for an image of H x W and n windows along each axis: n(HW + nW)
+    multiply-adds for each channel; no parameters.
+
+    References
+    ----------
+    Gregor, Danihelka, Graves, Rezende and Wierstra, "DRAW: A Recurrent
+    Neural Network For Image Generation", ICML 2015.
     """
 
     patch: int = 8
     numbers: ClassVar[int] = 5
     drawn: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.patch < 2:
+            raise ValueError(f"patch must be at least 2, got {self.patch}")
 
     @property
     def pixels(self) -> int:
@@ -351,6 +385,11 @@ def reinforce_loss(
         From :meth:`RecurrentAttention.play` in training mode.
     labels
         True classes.
+
+    Notes
+    -----
+    Cost: the episode itself; the terms of the policy add nothing to speak
+    of.
 
     References
     ----------

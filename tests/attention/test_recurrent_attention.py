@@ -187,3 +187,16 @@ def test_a_differentiable_reader_learns_by_the_loss_of_the_class() -> None:
 def test_impossible_numbers_are_refused(settings) -> None:
     with pytest.raises(ValueError, match="must be at least 1 and std"):
         RecurrentAttention(1, 5, **settings)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: GlimpseReader(0), "at least 1, got 0 and 2"),
+        (lambda: GlimpseReader(4, 0), "at least 1, got 4 and 0"),
+        (lambda: GaussianReader(1), "at least 2, got 1"),
+    ],
+)
+def test_impossible_readers_are_refused(build, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build()
