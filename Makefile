@@ -3,6 +3,7 @@
 # make test    set up, unit tests, every lesson, the built site
 # make lab     JupyterLab in lessons/
 # make check   lint, format, types, unit tests
+# make bench   race every mechanism against its peers
 # make clean   remove what was built (the environment in .venv stays)
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ NOT_SITE := not site and not browser
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book serve test lab check clean setup
+.PHONY: book serve test lab check bench clean setup
 .DEFAULT_GOAL := book
 
 book: $(STAMP)
@@ -39,6 +40,9 @@ check: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests -m "$(NOT_SITE) and not slow"
+
+bench: $(STAMP)
+	@env -u OMP_NUM_THREADS $(BIN)/python -m attncourse bench
 
 clean:
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
