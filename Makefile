@@ -30,7 +30,7 @@ serve: book
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --nbmake tests lessons -m "$(NOT_SITE)"
 	@$(MAKE) --no-print-directory book
-	$(BIN)/python -m pytest tests/book -m "site or browser"
+	$(BIN)/python -m pytest -n 2 tests/book -m "site or browser"
 
 lab: $(STAMP)
 	@$(BIN)/jupyter-lab --notebook-dir=lessons
