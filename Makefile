@@ -39,7 +39,7 @@ check: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests -m "$(NOT_SITE) and not slow"
+	$(BIN)/python -m pytest -q -n 2 tests -m "$(NOT_SITE) and not slow"
 
 bench: $(STAMP)
 	@env -u OMP_NUM_THREADS $(BIN)/python -m attncourse bench

@@ -104,12 +104,17 @@ def silence_theme(app: Sphinx, error: Exception | None) -> None:
         script.write_text(note.sub("void(", code), encoding="utf8")
 
 
-def drop_old_roles(
+def trim_page(
     app: Sphinx, name: str, template: str, context: Context, tree: Any
 ) -> None:
-    """The roles that docutils gives to citations are out of date."""
+    """Take out what a page does not use, and roles that are out of date."""
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
-    context["body"] = body.replace(' role="list" class="citation-list"', "")
+    body = body.replace(' role="list" class="citation-list"', "")
+    context["body"] = body
+    if 'class="math' not in body:
+        scripts = context["script_files"]
+        unused = [s for s in scripts if "mathjax" in str(s).lower()]
+        context["script_files"] = [s for s in scripts if s not in unused]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -118,7 +123,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", find_stale)
     app.connect("env-updated", refresh_navigation)
     app.connect("source-read", show_outputs)
-    app.connect("html-page-context", drop_old_roles)
+    app.connect("html-page-context", trim_page, priority=900)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", remove_stale_pages)
     app.connect("build-finished", silence_theme)

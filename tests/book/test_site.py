@@ -130,6 +130,13 @@ def test_page_says_its_language_and_name(name: str) -> None:
     assert len(page(name).select("article h1, #search-results")) == 1
 
 
+@every_page
+def test_mathjax_is_loaded_where_there_are_equations(name: str) -> None:
+    scripts = [str(s) for s in page(name).find_all("script")]
+    loaded = any("mathjax" in script.lower() for script in scripts)
+    assert loaded == bool(page(name).select("article .math"))
+
+
 @every_lesson
 def test_lesson_has_equations_and_code(name: str) -> None:
     assert article(name).select("div.math, span.math")
