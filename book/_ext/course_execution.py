@@ -26,6 +26,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "_build" / "executed"
 VIEW = "application/vnd.jupyter.widget-view+json"
+SOURCES = {".py", ".css", ".js"}
 SETTINGS = {"OMP_NUM_THREADS": "1", "ATTNCOURSE_STATIC": "1"}
 
 
@@ -41,7 +42,9 @@ def surroundings() -> str:
     names = ("torch", "torchvision", "numpy", "matplotlib")
     facts = [sys.version, torch.cuda.is_available(), *map(version, names)]
     digest = hashlib.sha256(repr(facts).encode())
-    files = [Path(__file__), *(ROOT / "attncourse").rglob("*.py")]
+    package = (ROOT / "attncourse").rglob("*")
+    sources = (file for file in package if file.suffix in SOURCES)
+    files = [Path(__file__), *sources]
     files += (ROOT / "book" / "results").glob("*.json")
     for file in sorted(files):
         digest.update(os.path.relpath(file, ROOT).encode())
