@@ -61,7 +61,8 @@ $(STAMP): requirements.lock pyproject.toml
 	    "apt-get install python3-venv"; exit 1; }
 	@echo "Installing the environment into .venv (several GB at first)"
 	@$(BIN)/python -m pip install --quiet uv || true
-	@$(BIN)/uv pip sync --python $(BIN)/python requirements.lock || \
-	  $(BIN)/python -m pip install --require-hashes -r requirements.lock
+	@$(BIN)/uv pip sync --python $(BIN)/python requirements.lock || { \
+	  echo "uv did not do; pip will, in a few minutes"; \
+	  $(BIN)/python -m pip install --require-hashes -r requirements.lock; }
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
