@@ -16,6 +16,7 @@ _SUBPACKAGES = (
     "losses",
     "measure",
     "models",
+    "practice",
     "retrieval",
     "scenes",
     "show",

@@ -1,0 +1,21 @@
+"""Practice that answers back: exercises with checks and ladders of hints.
+
+`check` judges an answer and says in a sentence or two what is wrong with it;
+`hint` gives the next hint. The exercises of a lesson stand in one file of
+`attncourse/practice/exercises`.
+"""
+
+from attncourse.practice.checking import Verdict, check
+from attncourse.practice.exercise import Exercise, Mistake, exercise, exercises
+from attncourse.practice.hints import Hint, hint
+
+__all__ = [
+    "Exercise",
+    "Hint",
+    "Mistake",
+    "Verdict",
+    "check",
+    "exercise",
+    "exercises",
+    "hint",
+]

@@ -1,0 +1,71 @@
+"""`check`: judge an answer and say what is wrong with it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attncourse.practice.exercise import Mistake, find
+from attncourse.practice.guard import Guarded
+
+SEEDS = (0, 1)  # two draws: what was right for one may be a constant
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found; shown as a box in a notebook.
+
+    ``target`` and ``yours`` are maps of shape ``(height, width)`` or None.
+    """
+
+    name: str
+    passed: bool
+    message: str
+    target: Tensor | None = None
+    yours: Tensor | None = None
+
+    def __repr__(self) -> str:
+        word = "Right" if self.passed else "Not yet"
+        return f"{word} ({self.name}). {self.message}"
+
+
+def check(name: str, answer: Any) -> Verdict:
+    """Judge an answer to an exercise.
+
+    A wrong answer is no error: whatever it does, a verdict comes back. The
+    state of the random numbers is left as it was.
+
+    Parameters
+    ----------
+    name
+        Name of the exercise, such as ``"additive.scores"``.
+    answer
+        A function, a class or a value, as the task says.
+
+    Raises
+    ------
+    LookupError
+        If there is no such exercise.
+    """
+    exercise = find(name)
+    judged = Guarded(answer, exercise) if callable(answer) else answer
+    try:
+        if answer is None or answer is ...:
+            raise Mistake("Nothing is written here yet.")
+        for seed in SEEDS:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                exercise.judge(judged)
+    except Mistake as mistake:
+        return Verdict(
+            name, False, str(mistake), mistake.target, mistake.yours
+        )
+    except Exception as error:
+        return Verdict(
+            name,
+            False,
+            "The answer could not be judged; the check stopped with "
+            f"{type(error).__name__}: {error}.",
+        )
+    return Verdict(name, True, exercise.praise)
