@@ -1,21 +1,24 @@
 """Practice that answers back: exercises with checks and ladders of hints.
 
 `check` judges an answer and says in a sentence or two what is wrong with it;
-`hint` gives the next hint. The exercises of a lesson stand in one file of
-`attncourse/practice/exercises`.
+`hint` gives the next hint, `solution` shows an answer that is right. The
+exercises of a lesson stand in one file of `attncourse/practice/exercises`.
 """
 
 from attncourse.practice.checking import Verdict, check
 from attncourse.practice.exercise import Exercise, Mistake, exercise, exercises
 from attncourse.practice.hints import Hint, hint
+from attncourse.practice.solutions import Solution, solution
 
 __all__ = [
     "Exercise",
     "Hint",
     "Mistake",
+    "Solution",
     "Verdict",
     "check",
     "exercise",
     "exercises",
     "hint",
+    "solution",
 ]

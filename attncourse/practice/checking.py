@@ -1,6 +1,7 @@
 """`check`: judge an answer and say what is wrong with it."""
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import torch
@@ -28,6 +29,23 @@ class Verdict:
     def __repr__(self) -> str:
         word = "Right" if self.passed else "Not yet"
         return f"{word} ({self.name}). {self.message}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": repr(self)}
+
+    @property
+    def html(self) -> str:
+        """A box with the message."""
+        colour = "#1a7f5a" if self.passed else "#c2571a"
+        sign, word = ("✓", "Right") if self.passed else ("✗", "Not yet")
+        return (
+            f'<div style="border-left:4px solid {colour};'
+            'padding:0.4em 0.9em;margin:0.5em 0">'
+            f"<strong>{sign} {word}</strong> "
+            f"<code>{escape(self.name)}</code>"
+            f'<div style="margin-top:0.3em">{escape(self.message)}</div>'
+            "</div>"
+        )
 
 
 def check(name: str, answer: Any) -> Verdict:

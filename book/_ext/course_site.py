@@ -9,6 +9,7 @@ from typing import Any
 
 import course_execution
 import course_pages
+import course_practice
 import nbformat
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -128,4 +129,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", remove_stale_pages)
     app.connect("build-finished", silence_theme)
     course_pages.setup(app)
+    course_practice.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
