@@ -1,14 +1,15 @@
 """`check`: judge an answer and say what is wrong with it."""
 
-from dataclasses import dataclass
-from html import escape
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from attncourse.practice.boxes import box, side_by_side
 from attncourse.practice.exercise import Mistake, find
 from attncourse.practice.guard import Guarded
+from attncourse.show import GREEN, VERMILLION
 
 SEEDS = (0, 1)  # two draws: what was right for one may be a constant
 
@@ -23,8 +24,8 @@ class Verdict:
     name: str
     passed: bool
     message: str
-    target: Tensor | None = None
-    yours: Tensor | None = None
+    target: Tensor | None = field(default=None, compare=False)
+    yours: Tensor | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         word = "Right" if self.passed else "Not yet"
@@ -35,17 +36,13 @@ class Verdict:
 
     @property
     def html(self) -> str:
-        """A box with the message."""
-        colour = "#1a7f5a" if self.passed else "#c2571a"
-        sign, word = ("✓", "Right") if self.passed else ("✗", "Not yet")
-        return (
-            f'<div style="border-left:4px solid {colour};'
-            'padding:0.4em 0.9em;margin:0.5em 0">'
-            f"<strong>{sign} {word}</strong> "
-            f"<code>{escape(self.name)}</code>"
-            f'<div style="margin-top:0.3em">{escape(self.message)}</div>'
-            "</div>"
-        )
+        """A box with the message, and the two maps where there are any."""
+        maps = ""
+        if self.target is not None and self.yours is not None:
+            maps = side_by_side(self.target, self.yours)
+        title = "✓ Right" if self.passed else "✗ Not yet"
+        colour = GREEN if self.passed else VERMILLION
+        return box(title, self.name, self.message, colour, maps)
 
 
 def check(name: str, answer: Any) -> Verdict:

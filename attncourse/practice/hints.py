@@ -2,15 +2,18 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
+from attncourse.practice.boxes import box
 from attncourse.practice.exercise import find
+from attncourse.show import BLUE
 
 _given: Counter[str] = Counter()
 
 
 @dataclass(frozen=True)
 class Hint:
-    """One hint; shown as text."""
+    """One hint; shown as a box in a notebook."""
 
     name: str
     step: int
@@ -19,6 +22,15 @@ class Hint:
 
     def __repr__(self) -> str:
         return f"Hint {self.step} of {self.steps} ({self.name}). {self.text}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": repr(self)}
+
+    @property
+    def html(self) -> str:
+        """A box with the hint."""
+        title = f"Hint {self.step} of {self.steps}"
+        return box(title, self.name, self.text, BLUE)
 
 
 def hint(name: str, step: int | None = None) -> Hint:

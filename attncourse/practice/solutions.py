@@ -37,7 +37,7 @@ class Solution:
         """The code, highlighted, or the value; and the verdict."""
         shown = "".join(each.html for each in self.sources)
         if self.value:
-            shown += f'<pre tabindex="0">{escape(self.value)}</pre>'
+            shown += f"<pre>{escape(self.value)}</pre>"
         return shown + self.verdict.html
 
 
