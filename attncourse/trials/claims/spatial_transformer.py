@@ -1,0 +1,590 @@
+"""Does a spatial transformer put the digit upright, and does it pay?"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse.attention.sampling import affine_sample, compose, reading_map
+from attncourse.attention.spatial_transformer import (
+    SpatialTransformer,
+    Transform,
+    rotation,
+    similarity,
+)
+from attncourse.models import AttentionCNN, MaxPooling2d
+from attncourse.scenes import Scenes, digits
+from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.runs import Arm
+
+CANVAS, CROP = 40, 20
+PIECE = 3  # side of a fragment, in pixels of the 8 x 8 digit
+
+
+class PosedDigits:
+    """One digit on a black canvas: shifted, turned and zoomed at random.
+
+    Side, angle and place are uniform; the digit's box, turned with it, lies
+    on the canvas as a whole and is the answer key. Fragments, if any, are
+    squares of 3 x 3 pixels out of other 8 x 8 digits of the same split, in
+    poses of their own, below the box.
+
+    Parameters
+    ----------
+    count
+        Scenes in one epoch.
+    turn
+        Largest angle, in degrees, to either side.
+    sides
+        Smallest and largest side of the digit, in pixels.
+    centred
+        Whether the digit stands in the middle.
+    fragments
+        Pieces of clutter in each scene.
+    split, seed
+        As for `ClutteredDigits`.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        turn: float = 60.0,
+        sides: tuple[float, float] = (13.0, 24.0),
+        centred: bool = False,
+        fragments: int = 0,
+        split: str = "train",
+        seed: int = 0,
+    ) -> None:
+        self.count = count
+        self.turn = turn
+        self.sides = sides
+        self.centred = centred
+        self.fragments = fragments
+        self.split = split
+        self.seed = seed
+
+    def draw(self, epoch: int = 0) -> Scenes:
+        """All scenes of an epoch."""
+        return self.draw_posed(epoch)[0]
+
+    def draw_posed(
+        self, epoch: int = 0
+    ) -> tuple[Scenes, Float[Tensor, "count 2 3"]]:
+        """Scenes, and the matrices from the canvas to the digit."""
+        source = digits(self.split)
+        test = int(self.split == "test")
+        random = torch.Generator().manual_seed(
+            ((self.seed * 2 + test) << 20) + epoch
+        )
+        total, size = len(source.labels), (CANVAS, CANVAS)
+        shown = torch.randint(total, (self.count,), generator=random)
+        pose = self._poses(random)
+        grid = _canvas().expand(self.count, -1, -1)
+        inside = (grid @ pose[:, :, :2].mT + pose[:, None, :, 2]).abs() <= 1
+        masks = inside.all(-1).view(-1, 1, *size)
+        clutter = torch.zeros(self.count, 1, *size)
+        for _ in range(self.fragments):
+            step = torch.randint(1, total, (self.count,), generator=random)
+            other = source.images[(shown + step) % total]
+            piece = other * self._windows(random)
+            place = affine_sample(piece, self._poses(random), size)
+            clutter = torch.maximum(clutter, place)
+        digit = affine_sample(source.images[shown], pose, size)
+        images = torch.maximum(digit, clutter * ~masks)
+        return Scenes(images, source.labels[shown], masks), pose
+
+    def _poses(self, random: torch.Generator) -> Float[Tensor, "count 2 3"]:
+        """Matrices from the canvas to the digit."""
+        draw = torch.rand(4, self.count, generator=random)
+        low, high = self.sides
+        zoom = (low + (high - low) * draw[0]) / CANVAS
+        angle = torch.deg2rad(self.turn * (2 * draw[1] - 1))
+        reach = zoom * (angle.cos().abs() + angle.sin().abs())
+        room = 0.0 if self.centred else 1 - reach
+        x, y = room * (2 * draw[2:] - 1)
+        placed = similarity.matrix(
+            torch.stack([zoom.log(), angle, x, y], 1), 1.0
+        )  # from the digit to the canvas
+        inverse = placed[:, :, :2].inverse()
+        return torch.cat([inverse, -inverse @ placed[:, :, 2:]], 2)
+
+    def _windows(
+        self, random: torch.Generator
+    ) -> Float[Tensor, "count 1 8 8"]:
+        corner = torch.randint(9 - PIECE, (2, self.count, 1), generator=random)
+        index = torch.arange(8)
+        rows, columns = ((index >= corner) & (index < corner + PIECE)).float()
+        window: Tensor = rows[:, None, :, None] * columns[:, None, None]
+        return window
+
+
+class Crop(nn.Module):
+    """A classifier behind a spatial transformer.
+
+    With ``still`` the transformation stays what it is at the start, which
+    averages squares of 2 x 2 pixels, whatever the localisation says.
+    """
+
+    def __init__(
+        self,
+        classifier: nn.Module,
+        transformer: SpatialTransformer,
+        *,
+        still: bool = False,
+    ) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.classifier = classifier
+        self.still = still
+
+    def theta(
+        self, images: Float[Tensor, "batch 1 40 40"]
+    ) -> Float[Tensor, "batch 2 3"]:
+        """Matrix from the crop to the image."""
+        if self.still:
+            return torch.eye(2, 3).to(images).expand(len(images), 2, 3)
+        return self.transformer.theta(images)
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch 1 40 40"],
+        *,
+        return_weights: bool = False,
+    ) -> (
+        Float[Tensor, "batch 10"]
+        | tuple[Float[Tensor, "batch 10"], Float[Tensor, "batch 1 40 40"]]
+    ):
+        """Logits, and how much each pixel counts in the crop."""
+        size = (CROP, CROP)
+        if self.still:
+            crop = affine_sample(images, self.theta(images), size)
+        else:
+            crop = self.transformer(images)
+        logits: Tensor = self.classifier(crop)
+        if not return_weights:
+            return logits
+        return logits, reading_map(self.theta(images), size, (CANVAS, CANVAS))
+
+
+class ResampledTransformer(SpatialTransformer):
+    """Several steps that each sample what the last one left over.
+
+    What one step has moved out of the frame is lost to the next, and every
+    step blurs. The mistake is made on purpose.
+    """
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        *,
+        return_weights: bool = False,
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Sample once for each step."""
+        return self._passes(x)[0]
+
+    def theta(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch 2 3"]:
+        """Compose the matrices of the steps."""
+        return self._passes(x)[1]
+
+    def _passes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        size = (x.shape[2], x.shape[3])
+        whole = torch.eye(2, 3).to(x).expand(len(x), 2, 3)
+        for step in range(self.steps):
+            numbers = self.localization(x)
+            theta = self.transform.matrix(numbers, size[0] / size[1])
+            last = step == self.steps - 1
+            x = affine_sample(x, theta, self.size or size if last else size)
+            whole = compose(whole, theta)
+        return x, whole
+
+
+def plain_cnn(first: int, widths: tuple[int, int]) -> nn.Sequential:
+    """Convolutions, then one weight for each place and channel."""
+    stem: list[nn.Module] = []
+    channels = 1
+    if first:
+        stem = [
+            nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+        ]
+        channels = first
+    for width in widths:
+        stem += [
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+        channels = width
+    return nn.Sequential(*stem, nn.Flatten(), nn.Linear(channels * 25, 10))
+
+
+def max_cnn() -> AttentionCNN:
+    """Convolutions, then the maximum of each channel over all places."""
+    return AttentionCNN(pooling=MaxPooling2d())
+
+
+def perceptron(inputs: int, hidden: int) -> nn.Sequential:
+    """One hidden layer, no convolution."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(inputs, hidden, bias=False),
+        nn.BatchNorm1d(hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, 10),
+    )
+
+
+def transformed(
+    classifier: Callable[[], nn.Module],
+    steps: int = 1,
+    *,
+    still: bool = False,
+    transform: Transform = similarity,
+    kind: type[SpatialTransformer] = SpatialTransformer,
+) -> Crop:
+    """Put a transformer in front; classifiers start alike in all arms."""
+    behind = classifier()
+    transformer = kind(1, transform, steps=steps, size=(CROP, CROP))
+    return Crop(behind, transformer, still=still)
+
+
+small_cnn = partial(plain_cnn, 0, (16, 32))
+wide_cnn = partial(plain_cnn, 10, (18, 34))
+
+ARMS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "still": (
+        "transformer that stays still, CNN",
+        partial(transformed, small_cnn, still=True),
+    ),
+    "cnn": ("CNN on the whole image", wide_cnn),
+    "max": ("CNN, global max pooling", max_cnn),
+    "stn": ("transformer, CNN", partial(transformed, small_cnn)),
+    "stn-2": (
+        "transformer of two steps, CNN",
+        partial(transformed, small_cnn, 2),
+    ),
+    "stn-twice": (
+        "two steps, sampled twice, CNN",
+        partial(transformed, small_cnn, 2, kind=ResampledTransformer),
+    ),
+    "stn-max": (
+        "transformer, CNN with max pooling",
+        partial(transformed, max_cnn),
+    ),
+    "max-clutter": ("in clutter: CNN, global max pooling", max_cnn),
+    "stn-clutter": (
+        "in clutter: transformer, CNN",
+        partial(transformed, small_cnn),
+    ),
+    "turned-perceptron": (
+        "only turned: perceptron",
+        partial(perceptron, CANVAS**2, 16),
+    ),
+    "turned-stn-perceptron": (
+        "only turned: transformer, perceptron",
+        partial(
+            transformed, partial(perceptron, CROP**2, 32), transform=rotation
+        ),
+    ),
+    "turned-max": ("only turned: CNN, global max pooling", max_cnn),
+    "turned-stn-max": (
+        "only turned: transformer, CNN with max pooling",
+        partial(transformed, max_cnn, transform=rotation),
+    ),
+}
+FRAGMENTS = 6
+
+
+def scenes_of(
+    arm: str, count: int, *, split: str = "train", seed: int = 0
+) -> PosedDigits:
+    """Return the scenes that an arm is trained and tested on.
+
+    They are wandering digits, in clutter, or only turned, as its name says.
+    """
+    if arm.startswith("turned"):
+        return PosedDigits(
+            count,
+            turn=90.0,
+            sides=(28.0, 28.0),
+            centred=True,
+            split=split,
+            seed=seed,
+        )
+    pieces = FRAGMENTS if arm.endswith("clutter") else 0
+    return PosedDigits(count, fragments=pieces, split=split, seed=seed)
+
+
+def angle(matrix: Float[Tensor, "batch 2 3"]) -> Float[Tensor, " batch"]:
+    """Angle of a similarity, in degrees."""
+    return torch.rad2deg(torch.atan2(matrix[:, 1, 0], matrix[:, 0, 0]))
+
+
+def undone(
+    theta: Float[Tensor, "batch 2 3"], pose: Float[Tensor, "batch 2 3"]
+) -> dict[str, float]:
+    """How far a predicted transformation undoes the pose of the digit.
+
+    ``pose`` leads from canvas to digit and ``theta`` from crop to canvas;
+    the composed matrix leads from crop to digit. If the pose is undone, its
+    angle is the same in all scenes; which angle is the network's choice, so
+    the median counts as upright.
+
+    Returns
+    -------
+    dict
+        ``angle_r``, correlation of the applied angle and the one undone (1
+        where it is always undone; 0 where nothing moves), and the same for
+        zoom and place, ``zoom_r``, ``x_r`` and ``y_r``; ``angle_error``
+        and ``angle_before``, mean distance from upright in degrees, with
+        the transformation and without; ``hit``, share of crops centred
+        inside the digit's box.
+    """
+    left = angle(compose(pose, theta))
+    turned = (left - left.median() + 180) % 360 - 180
+    predicted, applied = angle(theta), -angle(pose)
+    centre = (pose[:, :, :2] @ theta[:, :, 2:] + pose[:, :, 2:]).abs()
+    place = -torch.linalg.solve(pose[:, :, :2], pose[:, :, 2])
+    return {
+        "angle_r": _correlation(predicted, applied),
+        "zoom_r": _correlation(_zoom(theta), 1 / _zoom(pose)),
+        "x_r": _correlation(theta[:, 0, 2], place[:, 0]),
+        "y_r": _correlation(theta[:, 1, 2], place[:, 1]),
+        "angle_error": turned.abs().mean().item(),
+        "angle_before": (applied - applied.median()).abs().mean().item(),
+        "hit": (centre <= 1).all(1).float().mean().item(),
+    }
+
+
+def _zoom(matrix: Float[Tensor, "batch 2 3"]) -> Float[Tensor, " batch"]:
+    zoom: Tensor = torch.linalg.vector_norm(matrix[:, :, 0], dim=1)
+    return zoom
+
+
+def _correlation(
+    predicted: Float[Tensor, " batch"], applied: Float[Tensor, " batch"]
+) -> float:
+    """Zero where either does not move."""
+    if min(predicted.std(), applied.std()) < 1e-3:
+        return 0.0
+    return torch.corrcoef(torch.stack([predicted, applied]))[0, 1].item()
+
+
+class Told(nn.Module):
+    """Stands for a transformer, with the transformation changed.
+
+    ``change`` maps the predicted matrices to those that are used.
+    """
+
+    def __init__(
+        self,
+        transformer: SpatialTransformer,
+        change: Callable[[Tensor], Tensor],
+    ) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.change = change
+
+    def theta(
+        self, x: Float[Tensor, "batch 1 40 40"]
+    ) -> Float[Tensor, "batch 2 3"]:
+        """Return the changed matrix."""
+        return self.change(self.transformer.theta(x))
+
+    def forward(
+        self, x: Float[Tensor, "batch 1 40 40"]
+    ) -> Float[Tensor, "batch 1 20 20"]:
+        """Crop along the changed matrix."""
+        return affine_sample(x, self.theta(x), (CROP, CROP))
+
+
+def whole_image(
+    theta: Float[Tensor, "batch 2 3"],
+) -> Float[Tensor, "batch 2 3"]:
+    """Replace each transformation by the identity."""
+    return torch.eye(2, 3).to(theta).expand_as(theta)
+
+
+def anothers(
+    theta: Float[Tensor, "batch 2 3"],
+) -> Float[Tensor, "batch 2 3"]:
+    """Give each image the transformation of the next one."""
+    return theta.roll(1, 0)
+
+
+def not_turned(
+    theta: Float[Tensor, "batch 2 3"],
+) -> Float[Tensor, "batch 2 3"]:
+    """Keep zoom and place, and read upright."""
+    zoom = theta[:, :, 0].norm(dim=1)[:, None, None]
+    return torch.cat([zoom * whole_image(theta)[:, :, :2], theta[:, :, 2:]], 2)
+
+
+def told(model: Crop, change: Callable[[Tensor], Tensor]) -> Crop:
+    """Return a copy of the model that reads where it is told."""
+    changed = deepcopy(model)
+    instead = Told(changed.transformer, change)
+    changed.transformer = instead  # type: ignore[assignment]
+    return changed
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one arm; score it, its transformation, and changes of that."""
+    torch.manual_seed(seed)
+    model = ARMS[arm][1]()
+    fit(
+        model,
+        scenes_of(arm, budget.scenes, seed=seed),
+        epochs=budget.epochs,
+        batch_size=budget.batch_size,
+        lr=budget.lr,
+        seed=seed,
+        progress=False,
+    )
+    test, pose = scenes_of(arm, budget.test_scenes, split="test").draw_posed()
+    metrics = evaluate(model, test)
+    if not isinstance(model, Crop):
+        return {"accuracy": metrics["accuracy"]}
+    with torch.no_grad():
+        metrics |= undone(model.theta(test.images), pose)
+    if not model.still:
+        for name, change in [
+            ("drop_whole", whole_image),
+            ("drop_anothers", anothers),
+            ("drop_not_turned", not_turned),
+        ]:
+            changed = evaluate(told(model, change), test)
+            metrics[name] = metrics["accuracy"] - changed["accuracy"]
+    return metrics
+
+
+CLAIM = Claim(
+    question=(
+        "Does a spatial transformer put the digit upright, and does the "
+        "network become more accurate by it?"
+    ),
+    source=(
+        "Jaderberg et al. (2015), and articles after it: a spatial "
+        "transformer finds the object and turns it, so that the sample "
+        "becomes easier; several steps are better than one."
+    ),
+    arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
+    control="still",
+    run=run,
+    example=(1, 1, CANVAS, CANVAS),
+    metrics=("accuracy", "angle_r", "angle_error", "hit", "mass"),
+    predictions=(
+        Prediction(
+            "The transformer beats the same network with a transformer that "
+            "stays still by more than five points of accuracy.",
+            metric="accuracy",
+            arm="stn",
+            against="still",
+            above=0.05,
+        ),
+        Prediction(
+            "The transformer is more accurate than a CNN with global max "
+            "pooling.",
+            metric="accuracy",
+            arm="stn",
+            against="max",
+            above=0.0,
+        ),
+        Prediction(
+            "In clutter, the transformer is more accurate than a CNN with "
+            "global max pooling.",
+            metric="accuracy",
+            arm="stn-clutter",
+            against="max-clutter",
+            above=0.0,
+        ),
+        Prediction(
+            "The predicted angle undoes the applied one: their correlation "
+            "is above 0.5.",
+            metric="angle_r",
+            arm="stn",
+            against=None,
+            above=0.5,
+        ),
+        Prediction(
+            "In clutter the predicted angle undoes the applied one: their "
+            "correlation is above 0.5.",
+            metric="angle_r",
+            arm="stn-clutter",
+            against=None,
+            above=0.5,
+        ),
+        Prediction(
+            "Two steps are more accurate than one.",
+            metric="accuracy",
+            arm="stn-2",
+            against="stn",
+            above=0.0,
+        ),
+        Prediction(
+            "Composing two steps is more accurate than sampling twice.",
+            metric="accuracy",
+            arm="stn-2",
+            against="stn-twice",
+            above=0.0,
+        ),
+        Prediction(
+            "A transformer gains the CNN with global max pooling more than "
+            "one point.",
+            metric="accuracy",
+            arm="stn-max",
+            against="max",
+            above=0.01,
+        ),
+        Prediction(
+            "Where digits are only turned, the predicted angle undoes the "
+            "applied one: their correlation is above 0.5.",
+            metric="angle_r",
+            arm="turned-stn-perceptron",
+            against=None,
+            above=0.5,
+        ),
+        Prediction(
+            "Where digits are only turned, a transformer gains a perceptron "
+            "more than five points.",
+            metric="accuracy",
+            arm="turned-stn-perceptron",
+            against="turned-perceptron",
+            above=0.05,
+        ),
+        Prediction(
+            "Where digits are only turned, a transformer gains a CNN with "
+            "global max pooling more than one point.",
+            metric="accuracy",
+            arm="turned-stn-max",
+            against="turned-max",
+            above=0.01,
+        ),
+        Prediction(
+            "The angle is a cause: reading upright, at the predicted place "
+            "and zoom, costs more than five points.",
+            metric="drop_not_turned",
+            arm="stn",
+            against=None,
+            above=0.05,
+        ),
+    ),
+    quick=Profile(seeds=5, budget=Budget(scenes=3000, epochs=8, lr=3e-3)),
+    full=Profile(seeds=5, budget=Budget(scenes=3000, epochs=8, lr=3e-3)),
+)
+
+
+def _canvas() -> Float[Tensor, "places 2"]:
+    """Centres (x, y) of the pixels of the canvas, row by row."""
+    centres = (2 * torch.arange(CANVAS) + 1) / CANVAS - 1
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    return torch.stack([x, y], -1).flatten(0, 1)
