@@ -1,0 +1,473 @@
+"""Can a network compare two places of an image, and does it need attention?"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache, partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse.attention import MultiHeadAttention
+from attncourse.models.vision_transformer import (
+    SinusoidalPositions2d,
+    TransformerBlock,
+)
+from attncourse.scenes import Scenes, digits
+from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.runs import Arm
+from attncourse.watching import watch
+
+SIDE = 8  # pixels of a digit
+GRID = 5  # cells in a row of the scene
+CELLS = GRID**2
+DIM = 32
+HEADS = 4
+SPLITS = ("train", "test")
+FAR = 3  # cells apart, along the longer of the two directions
+
+Mixer = Callable[[Tensor], Tensor]
+
+
+class TwoDigits:
+    """Two real digits in two cells of an empty grid: one class or two?
+
+    The label is 1 for a pair of the same class, which every second scene
+    holds on average. A pair never shows one image twice. The two cells are
+    the answer key.
+
+    Parameters
+    ----------
+    count
+        Scenes in one epoch.
+    split
+        ``"train"`` or ``"test"``. They share no digit.
+    seed
+        Two seeds give two unrelated sequences of epochs.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is neither or ``count`` is below one.
+    """
+
+    def __init__(
+        self, count: int, *, split: str = "train", seed: int = 0
+    ) -> None:
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
+        source = digits(split)
+        self.count = count
+        self.split = split
+        self.seed = seed
+        self._digits = source.images[source.labels.argsort(), 0].numpy()
+        self._sizes = source.labels.bincount(minlength=10).numpy()
+
+    def draw(self, epoch: int = 0) -> Scenes:
+        """Draw all scenes of an epoch at once."""
+        rng = np.random.default_rng(
+            [self.seed, epoch, SPLITS.index(self.split)]
+        )
+        scene = np.arange(self.count)
+        cells = rng.random((self.count, CELLS)).argsort(1)[:, :2]
+        same = rng.integers(2, size=self.count)
+        first = rng.integers(10, size=self.count)
+        second = (first + (1 - same) * rng.integers(1, 10, self.count)) % 10
+        size = self._sizes[first]
+        rank = rng.integers(size)
+        another = (rank + rng.integers(1, size)) % size
+        rank_of_second = np.where(
+            same, another, rng.integers(self._sizes[second])
+        )
+        start = self._sizes.cumsum() - self._sizes
+        images = np.zeros((self.count, CELLS, SIDE, SIDE), np.float32)
+        images[scene, cells[:, 0]] = self._digits[start[first] + rank]
+        images[scene, cells[:, 1]] = self._digits[
+            start[second] + rank_of_second
+        ]
+        key = np.zeros((self.count, CELLS, SIDE, SIDE), np.bool_)
+        key[scene, cells[:, 0]] = key[scene, cells[:, 1]] = True
+        return Scenes(
+            torch.from_numpy(_canvas(images)),
+            torch.from_numpy(same.astype(np.int64)),
+            torch.from_numpy(_canvas(key)),
+        )
+
+
+class CellEncoder(nn.Sequential):
+    """Turn each cell of the grid into a token of 32 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(1, 64, SIDE, SIDE), nn.ReLU(), nn.Conv2d(64, DIM, 1)
+        )
+
+
+@cache
+def trained_encoder(seed: int) -> CellEncoder:
+    """Train the encoder to name single digits; every arm gets it, frozen."""
+    torch.manual_seed(seed)
+    encoder = CellEncoder()
+    head = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(DIM, 10))
+    fit(
+        nn.Sequential(encoder, head),
+        digits("train"),
+        epochs=40,
+        lr=3e-3,
+        seed=seed,
+        progress=False,
+    )
+    return encoder.requires_grad_(False)
+
+
+class AttentionMixer(nn.Module):
+    """Two transformer blocks over the cells.
+
+    Parameters
+    ----------
+    see
+        ``"all"``, ``"mean"`` (the query is fixed at zero, so that every
+        cell gets the same weight) or ``"self"`` (a cell attends to itself
+        alone).
+    positions
+        Add sinusoidal codes of row and column.
+    """
+
+    def __init__(self, see: str = "all", *, positions: bool = False) -> None:
+        super().__init__()
+        self.positions = SinusoidalPositions2d() if positions else None
+        self.blocks = nn.ModuleList(
+            TransformerBlock(DIM, HEADS) for _ in range(2)
+        )
+        if see == "mean":
+            for attention in attentions(self):
+                attention.query.requires_grad_(False)
+                nn.init.zeros_(attention.query.weight)
+        others = ~torch.eye(CELLS, dtype=torch.bool)
+        bias = torch.zeros(CELLS, CELLS).masked_fill(others, -torch.inf)
+        self.register_buffer("score_bias", bias if see == "self" else None)
+
+    def forward(
+        self, x: Float[Tensor, "batch dim rows columns"]
+    ) -> Float[Tensor, "batch dim rows columns"]:
+        """Let the cells attend to each other, twice."""
+        size = x.shape[2:]
+        if self.positions is not None:
+            x = self.positions(x)
+        tokens = x.flatten(2).mT
+        for block in self.blocks:
+            tokens = block(tokens, score_bias=self.score_bias)
+        mixed: Tensor = tokens.mT.unflatten(2, size)
+        return mixed
+
+
+def attentions(mixer: nn.Module) -> list[MultiHeadAttention]:
+    """Return the attention of each block."""
+    parts = mixer.modules()
+    return [part for part in parts if isinstance(part, MultiHeadAttention)]
+
+
+class ResidualConvolutions(nn.Module):
+    """Four 3 x 3 convolutions in two residual blocks: 9 x 9 cells in sight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(DIM, DIM, 3, padding=1, bias=False),
+                nn.BatchNorm2d(DIM),
+                nn.ReLU(),
+                nn.Conv2d(DIM, DIM, 3, padding=1, bias=False),
+                nn.BatchNorm2d(DIM),
+            )
+            for _ in range(2)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "batch dim rows columns"]
+    ) -> Float[Tensor, "batch dim rows columns"]:
+        """Mix neighbours, four times."""
+        for block in self.blocks:
+            x = F.relu(x + block(x))
+        return x
+
+
+class WideConvolutions(nn.Module):
+    """The transformer's blocks with a 9 x 9 convolution for the attention.
+
+    Each channel has 81 weights, so that every cell sees every other one in
+    one step; a 1 x 1 convolution mixes the channels.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            TransformerBlock(DIM, HEADS) for _ in range(2)
+        )
+        for block in self.blocks:
+            block.attention = _WideConvolution()
+
+    def forward(
+        self, x: Float[Tensor, "batch dim rows columns"]
+    ) -> Float[Tensor, "batch dim rows columns"]:
+        """Mix all cells by their offsets, twice."""
+        size = x.shape[2:]
+        tokens = x.flatten(2).mT
+        for block in self.blocks:
+            tokens = block(tokens)
+        mixed: Tensor = tokens.mT.unflatten(2, size)
+        return mixed
+
+
+class _WideConvolution(nn.Module):
+    """On tokens in a square; the arguments of attention have no effect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(DIM, DIM, 2 * GRID - 1, padding=GRID - 1, groups=DIM),
+            nn.Conv2d(DIM, DIM, 1),
+        )
+
+    def forward(self, tokens: Tensor, **_: Tensor | None) -> Tensor:
+        mixed: Tensor = self.mix(tokens.mT.unflatten(2, (GRID, GRID)))
+        return mixed.flatten(2).mT
+
+
+class Comparison(nn.Module):
+    """Encode the cells, mix them, add them up, and decide.
+
+    The sum is halved, because two cells hold digits. A mean over all cells
+    would drown the two in what the empty ones say.
+
+    Parameters
+    ----------
+    mixer
+        Builds the part that may compare cells.
+    encoder
+        Turns each cell into a token.
+    """
+
+    def __init__(
+        self, mixer: Callable[[], nn.Module], encoder: nn.Module
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.mixer = mixer()
+        self.decide = nn.Sequential(
+            nn.Linear(DIM, 64), nn.ReLU(), nn.Linear(64, 2)
+        )
+
+    def forward(
+        self, images: Float[Tensor, "batch 1 height width"]
+    ) -> Float[Tensor, "batch 2"]:
+        """Logits of "different" and "same"."""
+        mixed = self.mixer(self.encoder(images))
+        logits: Tensor = self.decide(mixed.sum((2, 3)) / 2)
+        return logits
+
+
+MIXERS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "alone": ("no mixing at all", partial(AttentionMixer, "self")),
+    "uniform": (
+        "attention, all weights equal",
+        partial(AttentionMixer, "mean"),
+    ),
+    "convolution": ("3 x 3 convolutions", ResidualConvolutions),
+    "wide": ("9 x 9 convolutions", WideConvolutions),
+    "attention": ("attention", AttentionMixer),
+    "attention+positions": (
+        "attention with positions",
+        partial(AttentionMixer, positions=True),
+    ),
+}
+
+
+def build(arm: str, encoder: nn.Module | None = None) -> Comparison:
+    """Build the network of an arm around an encoder."""
+    return Comparison(MIXERS[arm][1], encoder or CellEncoder())
+
+
+@torch.no_grad()
+def partner_weights(
+    model: Comparison, scenes: Scenes
+) -> Float[Tensor, "scenes 2 cells"]:
+    """Where the two digits of each scene look in the first block.
+
+    Weights of the heads, averaged, without the digit's own cell and made to
+    sum to one again.
+    """
+    with watch(model) as maps:
+        model(scenes.images)
+    weights = maps["mixer.blocks.0.attention"].mean(1)
+    pairs = digit_cells(scenes)
+    rows = weights.gather(1, pairs[..., None].expand(-1, -1, CELLS))
+    rows = rows.scatter(2, pairs[..., None], 0)
+    return rows / rows.sum(2, keepdim=True)
+
+
+def digit_cells(scenes: Scenes) -> Tensor:
+    """Numbers of the two cells with digits, row by row: (scenes, 2)."""
+    if scenes.masks is None:
+        raise ValueError("scenes must have masks")
+    cells = scenes.masks[:, 0, ::SIDE, ::SIDE].flatten(1)
+    return cells.nonzero()[:, 1].view(-1, 2)
+
+
+def distances(scenes: Scenes) -> Tensor:
+    """Cells between the two digits, along the longer direction: (scenes)."""
+    pairs = digit_cells(scenes)
+    rows, columns = pairs // GRID, pairs % GRID
+    apart = torch.stack([rows.diff(dim=1), columns.diff(dim=1)]).abs()
+    return apart.amax(0).squeeze(1)
+
+
+@torch.no_grad()
+def with_shuffled_keys(model: Comparison, scenes: Scenes) -> float:
+    """Accuracy when every row of weights is shuffled over the cells."""
+    changed = deepcopy(model)
+    generator = torch.Generator().manual_seed(0)
+    for attention in attentions(changed.mixer):
+        attention.key.register_forward_hook(
+            lambda _, __, keys: keys[
+                :, torch.randperm(keys.shape[1], generator=generator)
+            ]
+        )
+    return evaluate(changed, scenes)["accuracy"]
+
+
+@torch.no_grad()
+def with_equal_weights(model: Comparison, scenes: Scenes) -> float:
+    """Accuracy of the trained network when all its weights are equal."""
+    changed = deepcopy(model)
+    for attention in attentions(changed.mixer):
+        nn.init.zeros_(attention.query.weight)
+        nn.init.zeros_(attention.query.bias)
+    return evaluate(changed, scenes)["accuracy"]
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one arm and score it, near and far, and where it looks."""
+    encoder = deepcopy(trained_encoder(seed))
+    torch.manual_seed(seed)
+    model = build(arm, encoder)
+    fit(
+        model,
+        TwoDigits(budget.scenes, seed=seed),
+        epochs=budget.epochs,
+        batch_size=budget.batch_size,
+        lr=budget.lr,
+        seed=seed,
+        progress=False,
+    )
+    test = TwoDigits(budget.test_scenes, split="test").draw()
+    metrics = evaluate(model, test)
+    far = distances(test) >= FAR
+    for name, chosen in {"near": ~far, "far": far}.items():
+        part = Scenes(test.images[chosen], test.labels[chosen], None)
+        metrics[name] = evaluate(model, part)["accuracy"]
+    if arm.startswith("attention"):
+        looks = partner_weights(model, test)
+        partners = digit_cells(test).flip(1)
+        found = looks.gather(2, partners[..., None])
+        metrics["mass"] = found.mean().item()
+        top = looks.argmax(2) == partners
+        metrics["pointing"] = top.double().mean().item()
+        for name, accuracy in {
+            "drop_uniform": with_equal_weights(model, test),
+            "drop_shuffled": with_shuffled_keys(model, test),
+        }.items():
+            metrics[name] = metrics["accuracy"] - accuracy
+    return metrics
+
+
+def _canvas(cells: np.ndarray) -> np.ndarray:
+    """Lay (count, 25, 8, 8) cells out as images (count, 1, 40, 40)."""
+    rows = cells.reshape(len(cells), GRID, GRID, SIDE, SIDE)
+    return rows.swapaxes(2, 3).reshape(len(cells), 1, GRID * SIDE, GRID * SIDE)
+
+
+CLAIM = Claim(
+    question=(
+        "Is the same digit in two places? Does it take attention to compare "
+        "them, or do convolutions and averages do as well?"
+    ),
+    source=(
+        "A public article on attention for faces: a convolution sees its "
+        "neighbourhood, attention the whole image with weights that depend "
+        "on the content."
+    ),
+    arms={
+        name: Arm(label, partial(build, name))
+        for name, (label, _) in MIXERS.items()
+    },
+    control="uniform",
+    run=run,
+    example=(1, 1, GRID * SIDE, GRID * SIDE),
+    metrics=("accuracy", "near", "far"),
+    predictions=(
+        Prediction(
+            "Attention beats 3 x 3 convolutions that have more parameters "
+            "and see the whole grid by more than three points of accuracy.",
+            metric="accuracy",
+            arm="attention",
+            against="convolution",
+            above=0.03,
+        ),
+        Prediction(
+            "It beats 9 x 9 convolutions in the same blocks by more than "
+            "three points.",
+            metric="accuracy",
+            arm="attention",
+            against="wide",
+            above=0.03,
+        ),
+        Prediction(
+            "Weights that depend on the content are worth more than three "
+            "points over equal weights in the same blocks.",
+            metric="accuracy",
+            arm="attention",
+            against="uniform",
+            above=0.03,
+        ),
+        Prediction(
+            "Mixing by equal weights is worth more than a point over no "
+            "mixing.",
+            metric="accuracy",
+            arm="uniform",
+            against="alone",
+            above=0.01,
+        ),
+        Prediction(
+            "Positions cost attention less than two points: the question "
+            "does not depend on the places.",
+            metric="accuracy",
+            arm="attention+positions",
+            against="attention",
+            above=-0.02,
+        ),
+        Prediction(
+            "In the first block a digit gives more than half of its weight "
+            "on other cells to the other digit.",
+            metric="mass",
+            arm="attention",
+            against=None,
+            above=0.5,
+        ),
+        Prediction(
+            "The weights are a cause: with shuffled keys the trained network "
+            "loses more than ten points.",
+            metric="drop_shuffled",
+            arm="attention",
+            against=None,
+            above=0.1,
+        ),
+    ),
+    quick=Profile(seeds=5, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
+    full=Profile(seeds=10, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
+)

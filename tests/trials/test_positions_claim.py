@@ -1,0 +1,75 @@
+from functools import partial
+
+import pytest
+import torch
+
+from attncourse.scenes import digits
+from attncourse.trials import Budget, claim, load
+from attncourse.trials.claims.positions import (
+    ARMS,
+    PATCH,
+    RasterPositions,
+    run,
+    with_shuffled_patches,
+)
+from attncourse.trials.local import attempt
+
+
+def test_all_arms_have_about_as_many_parameters():
+    sizes = [
+        sum(p.numel() for p in arm.build().parameters())
+        for arm in ARMS.values()
+    ]
+    assert max(sizes) < 1.11 * min(sizes)
+
+
+def test_raster_codes_count_row_by_row():
+    codes = RasterPositions()(torch.zeros(1, 8, 3, 5))[0]
+    fresh = RasterPositions()(torch.zeros(1, 8, 1, 15))[0, :, 0]
+    torch.testing.assert_close(codes[:, 2, 4], fresh[:, 14])
+    torch.testing.assert_close(codes[:, 1, 0], fresh[:, 5])
+
+
+def test_shuffling_moves_whole_patches():
+    scenes = digits("test")
+    moved = with_shuffled_patches(scenes)
+    assert not torch.equal(moved.images, scenes.images)
+
+    def patches(images):
+        cut = images.unfold(2, PATCH, PATCH).unfold(3, PATCH, PATCH)
+        rows = cut.flatten(2, 3).flatten(3)[:, 0]  # (count, patches, pixels)
+        return sorted(map(tuple, rows[0].tolist()))
+
+    assert patches(moved.images) == patches(scenes.images)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_only_the_network_without_positions_misses_the_shuffle(arm):
+    torch.manual_seed(1)
+    model = ARMS[arm].build().eval()
+    scenes = digits("test")
+    images = scenes.images[:7]
+    moved = with_shuffled_patches(scenes).images[:7]
+    same = torch.allclose(model(images), model(moved), atol=1e-5)
+    assert same == (arm == "none")
+
+
+def test_a_short_run_gives_all_metrics():
+    budget = Budget(epochs=1, lr=3e-3)
+    metrics = run("none", seed=2, budget=budget)
+    assert metrics["drop_shuffled"] == 0
+    assert metrics == run("none", seed=2, budget=budget)
+
+
+@pytest.mark.slow
+def test_a_recorded_run_repeats():
+    record = load("positions")
+    case = claim("positions")
+    again = attempt(
+        partial(case.run, budget=case.full.budget), "convolution", 0
+    )
+    for metric in case.metrics:
+        series = record.arms["convolution"].metrics[metric]
+        margin = max(series.std, 0.001)
+        low, high = min(series) - margin, max(series) + margin
+        assert low <= again.metrics[metric] <= high, metric
