@@ -56,6 +56,13 @@ def test_the_query_starts_with_spread_one_over_root_channels() -> None:
     assert 0.8 < AttentionPooling(1024).query.std() * 32 < 1.2
 
 
+def test_it_has_one_head_by_default() -> None:
+    _, weights = AttentionPooling(14)(
+        torch.randn(3, 14, 5, 7), return_weights=True
+    )
+    assert weights.shape == (3, 1, 5, 7)
+
+
 @pytest.mark.parametrize(("channels", "heads"), [(14, 3), (14, 0), (0, 1)])
 def test_heads_must_divide_channels(channels: int, heads: int) -> None:
     message = f"channels={channels} and heads={heads}"

@@ -97,8 +97,11 @@ def test_the_hint_reaches_the_coarse_network_alone() -> None:
     assert sum(p.grad.abs().sum() for p in net.coarse.parameters()) > 0
 
 
-def test_the_hint_is_the_squared_distance_to_the_fine_vectors() -> None:
-    net, x = network(4), images()
+@pytest.mark.parametrize("patches", [1, 4])
+def test_the_hint_is_the_squared_distance_to_the_fine_vectors(
+    patches: int,
+) -> None:
+    net, x = network(patches), images()
     seen = net.look(x)
     gap = (net.coarse(x) - net.fine_map(x)).flatten(2).square().sum(1)
     expected = gap.gather(1, seen.chosen).mean(1)
@@ -116,6 +119,19 @@ def test_fine_patches_reach_the_border() -> None:
     assert net.fine_map(x).shape == net.coarse(x).shape
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_the_weights_are_the_saliency_as_shares(
+    batch: int, factor: float
+) -> None:
+    net, x = network(4), images(batch)
+    with torch.no_grad():
+        net.classifier.weight *= factor
+    saliency = net.look(x).saliency
+    _, weights = net(x, return_weights=True)
+    assert_close(weights, saliency / saliency.sum((2, 3), keepdim=True))
+
+
 def test_without_any_slope_the_weights_are_flat() -> None:
     net, x = network(4), images()
     torch.nn.init.zeros_(net.classifier.weight)
@@ -126,9 +142,9 @@ def test_without_any_slope_the_weights_are_flat() -> None:
 def test_a_side_that_is_no_multiple_of_eight_gets_zeros() -> None:
     net = network(4)
     x = images()
-    cut = x[:, :, :21, :37]
+    cut = x[:, :, :22, :37]
     filled = torch.zeros_like(x)
-    filled[:, :, :21, :37] = cut
+    filled[:, :, :22, :37] = cut
     assert_close(net(cut), net(filled))
     assert_close(net.fine_map(cut), net.fine_map(filled))
 

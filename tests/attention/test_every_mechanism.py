@@ -60,7 +60,9 @@ def test_weights_sum_to_one_over_these_axes_and_no_fewer(case: Case) -> None:
 
 def test_weights_are_shares_in_half_precision(case: Case) -> None:
     module = case.module().bfloat16()
-    _, *found = run(module, case.inputs(dtype=torch.bfloat16))
+    inputs = case.inputs(dtype=torch.bfloat16)
+    output, *found = run(module, inputs)
+    assert output.dtype == module(*inputs).dtype == torch.bfloat16
     for weights in found:
         if case.sums_over:
             total = weights.sum(case.sums_over)
@@ -227,6 +229,59 @@ def test_a_mask_of_the_wrong_kind_is_refused(masked_case: Case) -> None:
         module(*case.inputs(), mask=good)
     with pytest.raises(ValueError, match="does not broadcast"):
         module(*case.inputs(), mask=good.bool()[..., :-1])
+
+
+def test_nothing_is_made_on_another_device_than_the_input(case: Case) -> None:
+    module = case.module().to("meta")
+    inputs = [t.to("meta") for t in case.inputs()]
+    for result in (module(*inputs), *run(module, inputs)):
+        assert result.device.type == "meta"
+
+
+@pytest.mark.parametrize(
+    ("build", "shapes"),
+    [
+        (lambda: attention.MultiHeadAttention(1, 1), [(5, 1)]),
+        (
+            lambda: attention.AdditiveAttention(1, 1, 1),
+            [(5, 1), (7, 1), (7, 3)],
+        ),
+        (lambda: attention.AdditivePooling2d(1), [(1, 5, 3)]),
+        (lambda: attention.AttentionPooling(1), [(1, 5, 3)]),
+        (lambda: attention.SqueezeExcitation(1, 1), [(1, 5, 3)]),
+        (lambda: attention.SoftmaxChannelAttention(1), [(1, 5, 3)]),
+        (lambda: attention.EfficientChannelAttention(1), [(1, 5, 3)]),
+        (lambda: attention.CBAM(1, 1), [(1, 5, 3)]),
+        (
+            lambda: attention.SelectiveKernel(1, groups=1, hidden_dim=1),
+            [(1, 5, 3)],
+        ),
+        (lambda: attention.SelfAttention2d(1, 1), [(1, 5, 3)]),
+        (lambda: attention.NonLocal2d(1, 1), [(1, 5, 3)]),
+        (lambda: attention.ResidualAttention(1, 1, 1), [(1, 5, 3)]),
+        (lambda: attention.MultiScaleAttention(1, hidden_dim=1), [(1, 5, 3)]),
+        (lambda: attention.SpatialTransformer(1), [(1, 5, 3)]),
+        (
+            lambda: attention.DynamicCapacity(1, 1, patches=1, width=1),
+            [(1, 5, 3)],
+        ),
+        (
+            lambda: attention.RecurrentAttention(
+                1,
+                1,
+                glimpses=1,
+                reader=attention.GlimpseReader(1, 1),
+                hidden_dim=1,
+            ),
+            [(1, 5, 3)],
+        ),
+    ],
+)
+def test_one_is_enough_of_everything(build, shapes) -> None:
+    module = build().eval()
+    output = module(*(torch.randn(2, *shape) for shape in shapes))
+    assert output.shape[0] == 2
+    assert output.isfinite().all()
 
 
 @pytest.mark.gpu

@@ -10,6 +10,8 @@ def test_it_equals_the_formula() -> None:
     x = torch.rand(2, 3, 5, 7, dtype=torch.float64) + 0.1
     pooled = GeneralizedMeanPooling(2.5).double()(x)
     assert_close(pooled, x.pow(2.5).mean((2, 3)).pow(1 / 2.5))
+    cubes = GeneralizedMeanPooling().double()(x)
+    assert_close(cubes, x.pow(3).mean((2, 3)).pow(1 / 3))
 
 
 def test_power_one_is_the_average_with_equal_weights() -> None:

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -104,6 +105,14 @@ def test_a_view_equals_scikit_image(
             anti_aliasing=False,
         )
         assert_close(found, torch.from_numpy(expected))
+
+
+def test_the_shared_network_is_a_convolution_with_relu() -> None:
+    module = scrambled(MultiScaleAttention(3))
+    layer = module.features[0]
+    x = noise(2, 3, 7, 5)
+    expected = F.conv2d(x, layer.weight, layer.bias, padding=1).clamp(min=0)
+    assert_close(module.view(x, 1.0), expected)
 
 
 def test_a_coarser_view_sees_further() -> None:

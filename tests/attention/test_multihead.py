@@ -88,6 +88,17 @@ def test_it_equals_timm() -> None:
     assert_close(ours(x), theirs(x))
 
 
+@pytest.mark.parametrize("return_weights", [False, True])
+def test_a_score_bias_is_a_float_mask_of_torch(return_weights: bool) -> None:
+    ours = MultiHeadAttention(14, 2).double()
+    theirs = copy_into_torch(ours)
+    x = torch.randn(3, 5, 14, dtype=torch.float64)
+    bias = torch.randn(3, 2, 5, 5, dtype=torch.float64)
+    expected, _ = theirs(x, x, x, attn_mask=bias.flatten(0, 1))
+    found = ours(x, score_bias=bias, return_weights=return_weights)
+    assert_close(found[0] if return_weights else found, expected)
+
+
 def test_one_head_is_attention_between_projections() -> None:
     ours = MultiHeadAttention(7, 1).double()
     x = torch.randn(3, 5, 7, dtype=torch.float64)

@@ -80,13 +80,48 @@ def test_a_width_that_cannot_be_shared_out_is_refused(build) -> None:
     ("build", "came"),
     [
         (lambda: sinusoidal_positions(0, 4), "got 0"),
+        (lambda: LearnedPositions2d(0, 5, 7), "got 0, 5 and 7"),
         (lambda: LearnedPositions2d(3, 0, 7), "got 3, 0 and 7"),
+        (lambda: LearnedPositions2d(3, 5, 0), "got 3, 5 and 0"),
         (lambda: RelativePositionBias2d(0, 5, 7), "got 0, 5 and 7"),
+        (lambda: RelativePositionBias2d(3, 0, 7), "got 3, 0 and 7"),
+        (lambda: RelativePositionBias2d(3, 5, 0), "got 3, 5 and 0"),
     ],
 )
 def test_an_empty_size_is_refused(build, came: str) -> None:
     with pytest.raises(ValueError, match=came):
         build()
+
+
+def test_a_single_place_has_a_position() -> None:
+    assert_close(sinusoidal_positions(1, 2), torch.tensor([[0.0, 1.0]]))
+    assert LearnedPositions2d(1, 1, 1)(torch.zeros(2, 1, 1, 1)).any()
+    assert RelativePositionBias2d(1, 1, 1)().shape == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        (LearnedPositions2d(3, 5, 7), (torch.zeros(2, 3, 5, 11),)),
+        (RelativePositionBias2d(2, 5, 7), ()),
+        (RotaryPositions2d(8), (torch.zeros(2, 3, 35, 8), 5, 7)),
+    ],
+)
+def test_nothing_is_made_on_another_device(module, arguments) -> None:
+    moved = [a.to("meta") if isinstance(a, Tensor) else a for a in arguments]
+    assert module.to("meta")(*moved).device.type == "meta"
+
+
+@pytest.mark.parametrize("size", [(11, 13), (5, 11), (8, 7)])
+def test_resizing_learned_positions_equals_timm(size: tuple[int, int]) -> None:
+    timm = pytest.importorskip("timm")
+    module = LearnedPositions2d(3, 5, 7)
+    tokens = module.table.flatten(2).mT
+    expected = timm.layers.resample_abs_pos_embed(
+        tokens, size, (5, 7), num_prefix_tokens=0, antialias=False
+    )
+    found = module(torch.zeros(1, 3, *size))
+    assert_close(found.flatten(2).mT, expected)
 
 
 def test_learned_positions_are_added_and_resized() -> None:
@@ -105,9 +140,16 @@ def test_learned_positions_are_added_and_resized() -> None:
     )
 
 
-def test_learned_positions_start_small() -> None:
-    table = LearnedPositions2d(17, 19, 23).table
-    assert 0.018 < table.std() < 0.022
+@pytest.mark.parametrize("kind", [LearnedPositions2d, RelativePositionBias2d])
+def test_tables_start_small(kind: type) -> None:
+    assert 0.018 < kind(17, 19, 23).table.std() < 0.022
+
+
+def test_a_relative_bias_stores_one_number_for_each_offset() -> None:
+    stored = RelativePositionBias2d(2, 3, 5).state_dict()
+    assert {name: tuple(t.shape) for name, t in stored.items()} == {
+        "table": (2, 5 * 9)
+    }
 
 
 def test_relative_bias_depends_on_the_offset_alone() -> None:

@@ -2,6 +2,8 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
+from scipy.ndimage import map_coordinates
 from torch import nn
 from torch.testing import assert_close
 
@@ -41,6 +43,45 @@ def test_wider_patches_average_the_pixels() -> None:
     assert_close(found[:, 2:4], double.mean((-2, -1)))
     quadruple = x[..., 0:16, 4:20].unfold(2, 4, 4).unfold(3, 4, 4)
     assert_close(found[:, 4:6], quadruple.mean((-2, -1)))
+
+
+def test_between_pixels_and_at_odd_sizes_patches_read_the_averages() -> None:
+    """Zeros fill the image up; a patch is read bilinearly from its level."""
+    padded = F.pad(ramp(13, 22), (0, 2, 0, 3))  # to multiples of four
+    row, column = 6.3, 9.8
+    found = GlimpseReader(3, 3).read(
+        ramp(13, 22), centre_of(row, column, 13, 22)
+    )
+    for scale in range(3):
+        side = 2**scale
+        level = padded.unfold(2, side, side).unfold(3, side, side)
+        level = level.mean((-2, -1))
+        steps = torch.arange(-1, 2).double()
+        rows = (row / side - 0.5 + steps).expand(3, 3).T
+        columns = (column / side - 0.5 + steps).expand(3, 3)
+        for channel in range(2):
+            expected = map_coordinates(
+                level[0, channel].numpy(),
+                [rows.numpy(), columns.numpy()],
+                order=1,
+                mode="grid-constant",
+            )
+            patch = found[0, 2 * scale + channel]
+            assert_close(patch, torch.from_numpy(expected))
+
+
+def test_an_image_no_larger_than_one_coarse_pixel_can_be_read() -> None:
+    x = ramp(4, 4)
+    found = GlimpseReader(1, 3).read(x, centre_of(2, 2, 4, 4))
+    assert_close(found[:, 4:, 0, 0], x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("reader", [GlimpseReader(4), GaussianReader(4)])
+def test_readers_make_nothing_on_another_device(reader) -> None:
+    x = ramp().to("meta")
+    told = x.new_zeros(1, reader.numbers)
+    assert reader.read(x, told).device.type == "meta"
+    assert reader.footprint(told, (16, 24)).device.type == "meta"
 
 
 def test_outside_the_image_is_zero() -> None:
@@ -114,6 +155,52 @@ def test_without_training_nothing_is_drawn(reader) -> None:
     assert (maps.sum((2, 3)) > 0.5).all()
 
 
+def test_it_equals_the_recurrence_written_out() -> None:
+    torch.manual_seed(0)
+    reader = GlimpseReader(4)
+    net = RecurrentAttention(2, 5, glimpses=3, reader=reader, hidden_dim=7)
+    net.double().eval()
+    x = torch.randn(2, 2, 16, 24, dtype=torch.float64)
+    state = torch.zeros(2, 7, dtype=torch.float64)
+    place = torch.zeros(2, 2, dtype=torch.float64)
+    episode = net.play(x)
+    for step in range(3):
+        assert_close(episode.baselines[:, step], net.baseline(state)[:, 0])
+        assert_close(episode.locations[:, step], place)
+        patch = reader.read(x, place).flatten(1)
+        glimpse = (net.what(patch) + net.where(place)).clamp(min=0)
+        state = net.core(glimpse, state)
+        place = net.next(state).tanh()
+    assert_close(episode.logits, net.classifier(state))
+    assert_close(net(x), episode.logits)
+
+
+@pytest.mark.parametrize("reader", [GlimpseReader(4), GaussianReader(4)])
+def test_an_episode_has_its_documented_shapes(reader) -> None:
+    net = RecurrentAttention(2, 5, glimpses=7, reader=reader)
+    shapes = [part.shape for part in net.play(torch.randn(3, 2, 16, 24))]
+    assert shapes == [(3, 5), (3, 7, 2), (3, 7), (3, 7)]
+
+
+def test_defaults_draw_from_six_narrow_glimpses() -> None:
+    net = RecurrentAttention(2, 5)
+    assert (net.glimpses, net.std) == (6, 0.15)
+    assert net.reader == GlimpseReader(8, 2)
+    assert net.core.hidden_size == 128
+
+
+def test_log_densities_are_those_of_the_normal_distribution() -> None:
+    torch.manual_seed(0)
+    net = RecurrentAttention(1, 5, glimpses=3, std=0.3).train()
+    nn.init.zeros_(net.next.weight)
+    episode = net.play(torch.randn(7, 1, 16, 16))
+    assert (episode.log_probs[:, 0] == 0).all()
+    normal = torch.distributions.Normal(net.next.bias.tanh(), 0.3)
+    peak = normal.log_prob(normal.mean)
+    expected = (normal.log_prob(episode.locations) - peak).sum(-1)
+    assert_close(episode.log_probs[:, 1:], expected[:, 1:])
+
+
 def test_training_draws_around_the_mean_with_the_stated_spread() -> None:
     torch.manual_seed(0)
     net = RecurrentAttention(1, 5, glimpses=2, std=0.3).train()
@@ -181,12 +268,18 @@ def test_a_differentiable_reader_learns_by_the_loss_of_the_class() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [{"glimpses": 0}, {"hidden_dim": 0}, {"std": 0.0}],
+    ("numbers", "settings"),
+    [
+        ((0, 5), {}),
+        ((1, 0), {}),
+        ((1, 5), {"glimpses": 0}),
+        ((1, 5), {"hidden_dim": 0}),
+        ((1, 5), {"std": 0.0}),
+    ],
 )
-def test_impossible_numbers_are_refused(settings) -> None:
+def test_impossible_numbers_are_refused(numbers, settings) -> None:
     with pytest.raises(ValueError, match="must be at least 1 and std"):
-        RecurrentAttention(1, 5, **settings)
+        RecurrentAttention(*numbers, **settings)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,19 @@ def test_the_reading_map_of_the_identity_is_flat_and_sums_to_one() -> None:
     assert_close(found, torch.full_like(found, 1 / (11 * 13)))
 
 
+def test_a_matrix_in_low_precision_gives_a_reading_map_in_float32() -> None:
+    theta = theta_of(3).bfloat16()
+    found = reading_map(theta, (5, 7), (11, 13))
+    assert_close(found, reading_map(theta.float(), (5, 7), (11, 13)))
+
+
+def test_nothing_is_made_on_another_device() -> None:
+    theta = theta_of().to("meta")
+    assert reading_map(theta, (5, 7), (11, 13)).device.type == "meta"
+    assert affine_grid(theta, (5, 7)).device.type == "meta"
+    assert compose(theta, theta).device.type == "meta"
+
+
 def test_looking_outside_reads_nothing() -> None:
     theta = IDENTITY + torch.tensor([[[0, 0, 5.0], [0, 0, 0]]])
     assert (affine_sample(ramp(), theta, (5, 7)) == 0).all()

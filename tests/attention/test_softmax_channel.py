@@ -91,3 +91,5 @@ def test_bad_input_is_refused() -> None:
         SoftmaxChannelAttention(0)
     with pytest.raises(ValueError, match=r"got \(7, 5, 3\)"):
         SoftmaxChannelAttention(7)(torch.randn(7, 5, 3))
+    with pytest.raises(ValueError, match=r"\(batch, 7, height, width\), got"):
+        SoftmaxChannelAttention(7)(torch.randn(2, 6, 5, 3))

@@ -88,6 +88,15 @@ def test_each_family_makes_its_matrix(transform, numbers, matrix) -> None:
     assert_close(theta, torch.tensor([matrix, matrix], dtype=torch.float32))
 
 
+@pytest.mark.parametrize("transform", FAMILIES)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_matrix_keeps_the_type_and_the_device(transform, dtype) -> None:
+    numbers = torch.zeros(2, transform.count, dtype=dtype)
+    matrix = transform.matrix(numbers, 0.5)
+    assert_close(matrix, torch.eye(2, 3, dtype=dtype).expand(2, -1, -1))
+    assert transform.matrix(numbers.to("meta"), 0.5).device.type == "meta"
+
+
 def test_a_restricted_family_only_restricts() -> None:
     names = {family.count for family in FAMILIES}
     assert names == {6, 4, 2, 1}
