@@ -180,9 +180,26 @@ def test_pooling_starts_as_global_average_pooling_with_equal_weights() -> None:
     assert_close(weights, torch.full((2, 1, 7, 11), 1 / 77))
 
 
-def test_a_bias_on_the_score_would_be_idle() -> None:
-    assert AdditivePooling2d(5).score.bias is None
-    assert AdditiveAttention(3, 5, 7).score.bias is None
+def test_only_the_hidden_layer_has_a_bias_and_only_once() -> None:
+    pooling, attention = AdditivePooling2d(5), AdditiveAttention(3, 5, 7)
+    assert pooling.hidden.bias is not None
+    assert attention.key.bias is not None
+    idle = (pooling.score, attention.score, attention.query)
+    assert all(layer.bias is None for layer in idle)
+
+
+@pytest.mark.parametrize(
+    ("batch", "queries", "hidden"), [(67, 2, 3), (2, 67, 3), (2, 3, 67)]
+)
+def test_blocks_make_no_difference(
+    batch: int, queries: int, hidden: int
+) -> None:
+    module = scrambled(AdditiveAttention(3, 5, hidden))
+    query, key = tokens(batch, queries, 3), tokens(batch, 11, 5)
+    _, weights = module(query, key, key, return_weights=True)
+    pairs = module.query(query)[:, :, None] + module.key(key)[:, None]
+    scores = (pairs.tanh() * module.score.weight[0]).sum(-1)
+    assert_close(weights[:, 0], scores.softmax(-1))
 
 
 def test_masked_places_are_left_out_of_the_pooled_vector() -> None:
@@ -201,6 +218,7 @@ def test_masked_places_are_left_out_of_the_pooled_vector() -> None:
         (lambda: AdditivePooling2d(5, 0), "hidden_dim must be at least 1"),
         (lambda: AdditiveAttention(0, 5, 7), "query_dim must be at least 1"),
         (lambda: AdditiveAttention(3, -5, 7), "key_dim .* got -5"),
+        (lambda: AdditiveAttention(3, 5, 0), "hidden_dim must be at least 1"),
     ],
 )
 def test_impossible_widths_are_refused(build, message: str) -> None:
@@ -216,3 +234,6 @@ def test_tokens_that_do_not_fit_are_refused() -> None:
         module(query, key, key[:, :10])
     with pytest.raises(ValueError, match="same batch size, got 1, 2 and 2"):
         module(query[:1], key, key)
+    two_heads = torch.ones(2, 2, 2, 11, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"broadcast to \(2, 1, 2, 11\)"):
+        module(query, key, key, two_heads)

@@ -231,6 +231,7 @@ def test_ties_for_the_maximum_leave_the_total_gradient() -> None:
 def test_defaults_are_those_of_the_paper() -> None:
     module = CBAM(64)
     assert module.channel.reduce.weight.shape == (4, 64)
+    assert ChannelGate(64).reduce.weight.shape == (4, 64)
     assert module.spatial.filter.weight.shape == (1, 2, 7, 7)
 
 

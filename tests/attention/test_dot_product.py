@@ -152,6 +152,18 @@ def test_orthogonal_large_keys_make_a_look_up() -> None:
     assert_close(output, value[[4, 1]])
 
 
+def kernels_of(query: Tensor, value: Tensor) -> set[str]:
+    with torch.profiler.profile() as profile:
+        scaled_dot_product_attention(query, query, value)
+    return {event.key for event in profile.key_averages()}
+
+
+def assert_fused(query: Tensor, value: Tensor) -> None:
+    kernels = kernels_of(query, value)
+    assert any("flash" in name for name in kernels), kernels
+    assert not any("attention_math" in name for name in kernels), kernels
+
+
 @pytest.mark.parametrize(
     ("value_dim", "rank"), [(7, 4), (13, 4), (3, 3), (7, 5)]
 )
@@ -160,11 +172,19 @@ def test_the_fused_kernel_is_really_taken(value_dim: int, rank: int) -> None:
     lead = (2, 3, 5)[: rank - 2]
     query = tokens(*lead, 7, 64, dtype=torch.float32).mT
     value = tokens(*lead, value_dim, 64, dtype=torch.float32).mT
-    with torch.profiler.profile() as profile:
-        scaled_dot_product_attention(query, query, value)
-    kernels = {event.key for event in profile.key_averages()}
-    assert any("flash" in name for name in kernels), kernels
-    assert not any("attention_math" in name for name in kernels), kernels
+    assert_fused(query, value)
+
+
+def test_the_fused_kernel_is_taken_for_every_second_number() -> None:
+    query = tokens(2, 3, 7, 64, dtype=torch.float32)[..., ::2]
+    assert_fused(query, query)
+
+
+def test_heads_that_stand_side_by_side_are_not_copied() -> None:
+    heads = tokens(2, 11, 21, dtype=torch.float32).unflatten(2, (3, 7))
+    heads = heads.transpose(1, 2)
+    assert not heads.is_contiguous()
+    assert "aten::copy_" not in kernels_of(heads, heads)
 
 
 # Each contract takes an implementation that returns (output, weights).
@@ -242,6 +262,9 @@ def test_the_contract_rejects_the_exhibit(contract, exhibit) -> None:
         (((5, 7), (11, 7), (10, 13)), "key and value differ in their number"),
         (((2, 5, 7), (11, 7), (11, 13)), "differ in their leading axes"),
         (((7,), (7,), (7,)), "at least the axes"),
+        (((7,), (11, 7), (11, 13)), "at least the axes"),
+        (((5, 7), (7,), (11, 13)), "at least the axes"),
+        (((5, 7), (11, 7), (11,)), "at least the axes"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(

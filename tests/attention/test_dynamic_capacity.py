@@ -1,6 +1,7 @@
 import pytest
 import torch
 from scipy.stats import entropy
+from torch import nn
 from torch.testing import assert_close
 
 from attncourse.attention import DynamicCapacity
@@ -80,6 +81,30 @@ def test_saliency_equals_automatic_differentiation() -> None:
     uncertainty = -(log_p.exp() * log_p).sum()
     (slope,) = torch.autograd.grad(uncertainty, coarse)
     assert_close(net.saliency(coarse), slope.norm(dim=1, keepdim=True))
+
+
+def test_where_the_top_is_silent_nothing_is_salient() -> None:
+    net = network(4)
+    torch.nn.init.zeros_(net.hidden.bias)
+    silent = torch.zeros(2, 7, 3, 5, dtype=torch.float64)
+    assert (net.saliency(silent) == 0).all()
+
+
+def test_defaults_and_layers() -> None:
+    net = DynamicCapacity(3, 5)
+    assert net.patches == 8
+    convolutions = [
+        (tuple(layer.weight.shape), layer.stride[0], layer.bias is None)
+        for layer in (*net.coarse, *net.fine)
+        if isinstance(layer, nn.Conv2d)
+    ]
+    assert convolutions == [
+        ((8, 3, 5, 5), 2, True),
+        ((32, 8, 3, 3), 2, True),
+        ((8, 3, 5, 5), 2, True),
+        ((16, 8, 3, 3), 1, True),
+        ((32, 16, 3, 3), 1, True),
+    ]
 
 
 def test_saliency_needs_no_gradient_mode_and_leaves_none_behind() -> None:

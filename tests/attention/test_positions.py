@@ -201,6 +201,39 @@ def test_score_bias_equals_a_float_mask_of_torch() -> None:
     assert (weights[..., ~mask] == 0).all()
 
 
+@pytest.mark.parametrize("shape", [(5, 11), (2, 1, 5, 11)])
+def test_a_biased_query_with_nothing_to_attend_gets_zeros(
+    shape: tuple[int, ...],
+) -> None:
+    query = torch.randn(2, 3, 5, 7)
+    key = torch.randn(2, 3, 11, 7)
+    bias = torch.randn(3, 5, 11, requires_grad=True)
+    mask = torch.rand(shape) < 0.7
+    mask[..., 0] = True
+    mask[..., 3, :] = False
+    fast = scaled_dot_product_attention(query, key, key, mask, score_bias=bias)
+    slow, _ = scaled_dot_product_attention(
+        query, key, key, mask, score_bias=bias, return_weights=True
+    )
+    assert_close(fast, slow)
+    assert (fast[:, :, 3] == 0).all()
+    (gradient,) = torch.autograd.grad(fast.sum(), bias)
+    (expected,) = torch.autograd.grad(slow.sum(), bias)
+    assert_close(gradient, expected)
+
+
+def test_a_bias_may_have_another_type_than_the_query() -> None:
+    query = torch.randn(2, 5, 7)
+    bias = torch.randn(5, 5)
+    found = scaled_dot_product_attention(
+        query, query, query, score_bias=bias.double()
+    )
+    expected = scaled_dot_product_attention(
+        query, query, query, score_bias=bias
+    )
+    assert_close(found, expected)
+
+
 @pytest.mark.usefixtures("as_shipped")
 def test_a_score_bias_of_another_shape_is_refused() -> None:
     query = torch.randn(2, 5, 7)

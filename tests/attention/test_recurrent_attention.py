@@ -131,6 +131,12 @@ def test_the_gaussian_reader_equals_the_double_sum() -> None:
                 assert found[0, c, i, j].item() == pytest.approx(expected)
 
 
+def test_two_windows_stand_at_the_two_ends() -> None:
+    told = torch.tensor([[0.0, 0.0, -9.0, 0.0, 0.0]], dtype=torch.float64)
+    found = GaussianReader(2).read(ramp(7, 7), told)
+    assert_close(found, ramp(7, 7)[..., ::6, ::6])
+
+
 def test_narrow_windows_far_outside_stay_finite() -> None:
     told = torch.tensor([[9.0, -9.0, -12.0, 0.0, 0.0]], requires_grad=True)
     found = GaussianReader(3).read(ramp().float(), told)

@@ -159,6 +159,12 @@ def test_each_level_halves_the_map_once_more(levels: int) -> None:
     assert depth == levels
 
 
+def test_by_default_two_levels_halve_the_map() -> None:
+    outer = ResidualAttention(8).mask[0]
+    assert outer.coarser is not None
+    assert outer.coarser.coarser is None
+
+
 def test_the_default_unit_narrows_to_a_quarter() -> None:
     unit = ResidualAttention(8).trunk[0]
     shapes = [tuple(c[2].weight.shape) for c in unit.convolutions]

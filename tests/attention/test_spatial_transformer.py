@@ -2,12 +2,14 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from attncourse.attention import SpatialTransformer
 from attncourse.attention.sampling import affine_sample
 from attncourse.attention.spatial_transformer import (
+    Localization,
     affine,
     rotation,
     scaling,
@@ -112,6 +114,15 @@ def test_steps_compose_to_a_power_of_the_matrix() -> None:
     assert_close(module.theta(x)[0], torch.matrix_power(square, 3)[:2])
 
 
+def test_rotations_of_a_map_that_is_not_square_add_up() -> None:
+    thrice = SpatialTransformer(
+        1, rotation, steps=3, localization=Constant(0.2)
+    )
+    once = SpatialTransformer(1, rotation, localization=Constant(0.6))
+    x = torch.zeros(1, 1, 11, 17)
+    assert_close(thrice.theta(x), once.theta(x))
+
+
 def test_what_leaves_the_frame_can_come_back() -> None:
     """Zooming in and out again loses the border when images are chained."""
 
@@ -157,6 +168,33 @@ def test_one_step_sees_the_map_and_the_next_what_was_made_of_it() -> None:
 def test_the_output_may_have_another_size() -> None:
     module = SpatialTransformer(1, size=(5, 7))
     assert module(torch.randn(2, 1, 11, 13)).shape == (2, 1, 5, 7)
+
+
+def test_the_localisation_network_equals_itself_written_out() -> None:
+    torch.manual_seed(0)
+    network = Localization(3, 6).double().eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    x = torch.randn(2, 3, 11, 13, dtype=torch.float64)
+    first, first_norm, _, second, second_norm, _ = network.features
+    assert first.weight.shape == (16, 3, 5, 5)
+    assert second.weight.shape == (16, 16, 3, 3)
+    maps = F.conv2d(x, first.weight, stride=2, padding=2)
+    maps = first_norm(maps).clamp(min=0)
+    maps = F.conv2d(maps, second.weight, stride=2, padding=1)
+    maps = second_norm(maps).clamp(min=0)
+    assert maps.shape == (2, 16, 3, 4)
+    powers = network.heat(maps).exp()
+    assert powers.shape[1] == 8
+    shares = powers / powers.sum((2, 3), keepdim=True)
+    across = torch.tensor([-0.75, -0.25, 0.25, 0.75], dtype=torch.float64)
+    down = torch.tensor([-2 / 3, 0, 2 / 3], dtype=torch.float64)
+    found = torch.stack(
+        [(shares.sum(2) * across).sum(-1), (shares.sum(3) * down).sum(-1)], -1
+    )
+    summary = torch.cat([maps.mean((2, 3)), found.flatten(1)], 1)
+    expected = network.numbers(network.hidden(summary).tanh())
+    assert_close(network(x), expected)
 
 
 def test_the_soft_arg_max_finds_a_shifted_blob() -> None:
