@@ -1,0 +1,332 @@
+"""Does REINFORCE learn where to look, and does a gradient do it better?"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attncourse.attention.recurrent_attention import (
+    GaussianReader,
+    GlimpseReader,
+    RecurrentAttention,
+    reinforce_loss,
+)
+from attncourse.measure import mass_inside
+from attncourse.models import AttentionCNN, MaxPooling2d
+from attncourse.scenes import ClutteredDigits
+from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.loop import Loss, evaluate, fit
+from attncourse.trials.runs import Arm
+
+CANVAS, DIGIT = 40, 16
+GLIMPSES = 5
+REACH = (CANVAS - DIGIT) / CANVAS  # centres of digits lie in [-0.6, 0.6]
+
+
+class DifferentiableReader(GlimpseReader):
+    """The same patches, at places that are not drawn but computed.
+
+    The bilinear crop has a gradient by its place, so back-propagation
+    reaches what chose it.
+    """
+
+    drawn: ClassVar[bool] = False
+
+
+class CentreGlimpses(RecurrentAttention):
+    """Every glimpse at the centre of the image."""
+
+    def _choose(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        return state.new_zeros(len(state), 2), state.new_zeros(len(state))
+
+
+class RandomGlimpses(RecurrentAttention):
+    """Every glimpse but the first anywhere that a digit may be centred."""
+
+    def _choose(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        place = torch.rand(len(state), 2, device=state.device)
+        return REACH * (2 * place - 1), state.new_zeros(len(state))
+
+
+class InkGlimpses(RecurrentAttention):
+    """Every glimpse but the first at the centre of mass of the ink."""
+
+    def _run(self, x: Tensor):  # type: ignore[no-untyped-def]
+        self._place = centre_of_mass(x)
+        return super()._run(x)
+
+    def _choose(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self._place, state.new_zeros(len(state))
+
+
+def centre_of_mass(
+    images: Float[Tensor, "batch 1 height width"],
+) -> Float[Tensor, "batch 2"]:
+    """Mean place (x, y) of the ink, in [-1, 1]."""
+    ink = images / images.sum((2, 3), keepdim=True).clamp_min(1e-6)
+    height, width = images.shape[2:]
+    x = (2 * torch.arange(width, device=images.device) + 1) / width - 1
+    y = (2 * torch.arange(height, device=images.device) + 1) / height - 1
+    across = (ink.sum(2) * x).sum(-1)
+    down = (ink.sum(3) * y).sum(-1)
+    return torch.cat([across, down], 1)
+
+
+def glimpser(
+    kind: type[RecurrentAttention] = RecurrentAttention,
+    reader: GlimpseReader | GaussianReader | None = None,
+) -> RecurrentAttention:
+    """Five glimpses; all kinds start from the same weights."""
+    return kind(
+        1,
+        10,
+        glimpses=GLIMPSES,
+        reader=GlimpseReader(patch=8, scales=2) if reader is None else reader,
+        hidden_dim=96,
+        std=0.12,
+    )
+
+
+def cnn() -> AttentionCNN:
+    """Sees the whole image at once."""
+    return AttentionCNN(widths=(8, 16, 32), pooling=MaxPooling2d())
+
+
+def supervised(
+    model: nn.Module,
+    images: Float[Tensor, "batch 1 height width"],
+    labels: Int64[Tensor, " batch"],
+    masks: Bool[Tensor, "batch 1 height width"] | None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, "batch 10"]]:
+    """Cross-entropy alone."""
+    logits = model(images)
+    return F.cross_entropy(logits, labels), logits
+
+
+def reinforced(
+    model: nn.Module,
+    images: Float[Tensor, "batch 1 height width"],
+    labels: Int64[Tensor, " batch"],
+    masks: Bool[Tensor, "batch 1 height width"] | None,
+    *,
+    baseline: bool = True,
+) -> tuple[Float[Tensor, ""], Float[Tensor, "batch 10"]]:
+    """Cross-entropy and REINFORCE, with its baseline or with zero."""
+    assert isinstance(model, RecurrentAttention)
+    episode = model.play(images)
+    if not baseline:
+        episode = episode._replace(baselines=0 * episode.baselines)
+    return reinforce_loss(episode, labels), episode.logits
+
+
+ARMS: dict[str, tuple[str, Callable[[], nn.Module], Loss]] = {
+    "centre": (
+        "glimpses at the centre",
+        partial(glimpser, CentreGlimpses),
+        supervised,
+    ),
+    "random": (
+        "glimpses at random",
+        partial(glimpser, RandomGlimpses),
+        supervised,
+    ),
+    "reinforce": ("REINFORCE with a baseline", glimpser, reinforced),
+    "no-baseline": (
+        "REINFORCE without",
+        glimpser,
+        partial(reinforced, baseline=False),
+    ),
+    "differentiable": (
+        "the same glimpses, differentiable",
+        partial(glimpser, reader=DifferentiableReader(patch=8, scales=2)),
+        supervised,
+    ),
+    "gaussian": (
+        "Gaussian windows, differentiable",
+        partial(glimpser, reader=GaussianReader(patch=11)),
+        supervised,
+    ),
+    "ink": (
+        "glimpses at the centre of the ink",
+        partial(glimpser, InkGlimpses),
+        supervised,
+    ),
+    "cnn": ("CNN on the whole image, max pooling", cnn, supervised),
+}
+
+
+@torch.no_grad()
+def replay(
+    model: RecurrentAttention,
+    images: Float[Tensor, "batch 1 height width"],
+    places: Float[Tensor, "batch glimpses numbers"],
+) -> Float[Tensor, "batch classes"]:
+    """Logits when the glimpses are taken at these places."""
+    state = images.new_zeros(len(images), model.core.hidden_size)
+    for told in places.unbind(1):
+        seen = model.what(model.reader.read(images, told).flatten(1))
+        state = model.core((seen + model.where(told)).relu(), state)
+    logits: Tensor = model.classifier(state)
+    return logits
+
+
+def inside(
+    places: Float[Tensor, "batch glimpses 2"],
+    masks: Bool[Tensor, "batch 1 height width"],
+) -> Bool[Tensor, "batch glimpses"]:
+    """Whether each place lies on the answer key."""
+    height, width = masks.shape[2:]
+    size = torch.tensor([width, height], device=places.device)
+    pixel = ((places + 1) * size / 2).floor().long()
+    within = ((pixel >= 0) & (pixel < size)).all(-1)
+    column = pixel[..., 0].clamp(0, width - 1)
+    row = pixel[..., 1].clamp(0, height - 1)
+    scene = torch.arange(len(masks), device=places.device)[:, None]
+    found: Tensor = masks[scene, 0, row, column] & within
+    return found
+
+
+def scenes(
+    count: int, *, split: str = "train", seed: int = 0
+) -> ClutteredDigits:
+    """One digit on a black canvas, no clutter."""
+    return ClutteredDigits(
+        count,
+        size=CANVAS,
+        digit_size=DIGIT,
+        fragments=0,
+        split=split,
+        seed=seed,
+    )
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one arm; score its accuracy and its places."""
+    torch.manual_seed(seed)
+    _, build, loss = ARMS[arm]
+    model = build()
+    fit(
+        model,
+        scenes(budget.scenes, seed=seed),
+        epochs=budget.epochs,
+        batch_size=budget.batch_size,
+        lr=budget.lr,
+        seed=seed,
+        loss=loss,
+        progress=False,
+    )
+    test = scenes(budget.test_scenes, split="test").draw()
+    if not isinstance(model, RecurrentAttention):
+        return {"accuracy": evaluate(model, test)["accuracy"]}
+    masks = test.masks
+    assert masks is not None
+    with torch.no_grad():
+        torch.manual_seed(seed)
+        episode = model.play(test.images)
+        torch.manual_seed(seed)
+        _, maps = model(test.images, return_weights=True)
+    right = (episode.logits.argmax(1) == test.labels).float().mean().item()
+    hits = inside(episode.locations, masks).float().mean(0)
+    metrics = {
+        "accuracy": right,
+        "hit": hits[-1].item(),
+        "mass": mass_inside(maps[:, -1:], masks).mean().item(),
+    }
+    metrics |= {
+        f"hit_{step}": hit.item() for step, hit in enumerate(hits, start=1)
+    }
+    if arm in ("reinforce", "differentiable"):
+        for name, places in {
+            "drop_anothers": episode.locations.roll(1, 0),
+            "drop_centre": torch.zeros_like(episode.locations),
+        }.items():
+            logits = replay(model, test.images, places)
+            left = (logits.argmax(1) == test.labels).float().mean().item()
+            metrics[name] = right - left
+    return metrics
+
+
+CLAIM = Claim(
+    question=(
+        "Does a network of glimpses learn where to look, by REINFORCE and "
+        "by a gradient, and is that better than looking at random?"
+    ),
+    source=(
+        "Mnih et al. (2014), and articles after it: a recurrent network "
+        "with a sequence of glimpses learns to focus on what matters."
+    ),
+    arms={name: Arm(label, build) for name, (label, build, _) in ARMS.items()},
+    control="random",
+    run=run,
+    example=(1, 1, CANVAS, CANVAS),
+    metrics=("accuracy", "hit", "mass"),
+    predictions=(
+        Prediction(
+            "REINFORCE is more accurate than glimpses at random.",
+            metric="accuracy",
+            arm="reinforce",
+            against="random",
+            above=0.0,
+        ),
+        Prediction(
+            "REINFORCE is more accurate than glimpses at the centre.",
+            metric="accuracy",
+            arm="reinforce",
+            against="centre",
+            above=0.0,
+        ),
+        Prediction(
+            "A baseline makes REINFORCE more accurate.",
+            metric="accuracy",
+            arm="reinforce",
+            against="no-baseline",
+            above=0.0,
+        ),
+        Prediction(
+            "REINFORCE has its last glimpse on the digit more often than "
+            "glimpses at random, by more than ten points.",
+            metric="hit",
+            arm="reinforce",
+            against="random",
+            above=0.1,
+        ),
+        Prediction(
+            "The same glimpses trained by a gradient are more accurate than "
+            "by REINFORCE, by more than five points.",
+            metric="accuracy",
+            arm="differentiable",
+            against="reinforce",
+            above=0.05,
+        ),
+        Prediction(
+            "Trained by a gradient, the last glimpse is on the digit in more "
+            "than nine of ten scenes.",
+            metric="hit",
+            arm="differentiable",
+            against=None,
+            above=0.9,
+        ),
+        Prediction(
+            "The differentiable glimpses are more accurate than a CNN that "
+            "sees the whole image.",
+            metric="accuracy",
+            arm="differentiable",
+            against="cnn",
+            above=0.0,
+        ),
+        Prediction(
+            "The differentiable places are a cause: with those of another "
+            "image the network loses more than twenty points.",
+            metric="drop_anothers",
+            arm="differentiable",
+            against=None,
+            above=0.2,
+        ),
+    ),
+    quick=Profile(seeds=5, budget=Budget(epochs=32, batch_size=128, lr=2e-3)),
+    full=Profile(seeds=5, budget=Budget(epochs=32, batch_size=128, lr=2e-3)),
+)
