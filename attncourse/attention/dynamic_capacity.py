@@ -207,13 +207,16 @@ class DynamicCapacity(nn.Module):
         batch, count = chosen.shape
         if count == 0:
             return x.new_zeros(batch, self.classifier.in_features, 0)
-        windows = self._padded(x)
-        for axis in (2, 3):  # views: nothing is copied yet
-            windows = windows.unfold(axis, self.PATCH, self.STRIDE)
-        sample = torch.arange(batch, device=x.device).unsqueeze(1)
-        row, column = chosen // columns, chosen % columns
-        windows = windows.permute(0, 2, 3, 1, 4, 5)
-        looked_at = windows[sample, row, column].flatten(0, 1)
+        inside = torch.arange(self.PATCH, device=x.device)
+        row, column = (
+            (self.STRIDE * place).unsqueeze(-1) + inside
+            for place in (chosen // columns, chosen % columns)
+        )  # of every pixel of the patch, (batch, patches, 24)
+        sample = torch.arange(batch, device=x.device)[:, None, None, None]
+        pixels = self._padded(x).movedim(1, -1)[
+            sample, row.unsqueeze(-1), column.unsqueeze(-2)
+        ]  # (batch, patches, 24, 24, channels)
+        looked_at = pixels.movedim(-1, 2).flatten(0, 1)
         vectors: Tensor = self.fine(looked_at).flatten(1)
         grouped: Tensor = vectors.unflatten(0, (batch, count))
         return grouped.mT

@@ -51,13 +51,14 @@ def affine_grid(
 ) -> Float[Tensor, "batch places 2"]:
     """Input coordinates (x, y) of the places of the output, row by row.
 
-    What ``torch.nn.functional.affine_grid`` gives, also for no samples.
+    What ``torch.nn.functional.affine_grid`` gives, also for no samples. All
+    x lie side by side in memory, then all y, which is faster to sample.
     """
     y, x = torch.meshgrid(
         *(cell_centres(cells, theta) for cells in size), indexing="ij"
     )
-    places = torch.stack([x, y, torch.ones_like(x)], -1).flatten(0, 1)
-    return places @ theta.mT
+    places = torch.stack([x, y, torch.ones_like(x)]).flatten(1)
+    return (theta @ places).mT
 
 
 def cell_centres(cells: int, like: Tensor) -> Float[Tensor, " {cells}"]:

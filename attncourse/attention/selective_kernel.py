@@ -120,7 +120,7 @@ class SelectiveKernel(nn.Module):
         first, *others = weights.to(maps[0].dtype)[..., None, None].unbind(1)
         output = first * maps[0]
         for share, branch_map in zip(others, maps[1:], strict=True):
-            output = output + share * branch_map
+            output = torch.addcmul(output, share, branch_map)
         return (output, weights) if return_weights else output
 
     def scores(
@@ -146,5 +146,5 @@ def _branch(channels: int, dilation: int, groups: int) -> nn.Sequential:
             bias=False,
         ),
         nn.BatchNorm2d(channels),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     )
