@@ -1,0 +1,148 @@
+from functools import partial
+
+import pytest
+import torch
+
+from attncourse.attention.recurrent_attention import RecurrentAttention
+from attncourse.trials import Budget, claim, load
+from attncourse.trials.claims.glimpses import (
+    ARMS,
+    CLAIM,
+    REACH,
+    centre_of_mass,
+    inside,
+    reinforced,
+    replay,
+    run,
+    scenes,
+)
+from attncourse.trials.local import attempt
+
+
+@pytest.fixture(scope="module")
+def models():
+    def seeded(arm):
+        torch.manual_seed(3)
+        return arm.build().eval()
+
+    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return scenes(31, split="test").draw()
+
+
+def size(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_arms_with_the_same_reader_start_alike(models):
+    first = models["centre"].state_dict()
+    for name in "random", "reinforce", "no-baseline", "differentiable", "ink":
+        for key, value in models[name].state_dict().items():
+            assert torch.equal(value, first[key]), (name, key)
+
+
+def test_gaussian_windows_read_about_as_many_numbers(models):
+    windows = models["gaussian"].reader.pixels
+    assert windows == pytest.approx(models["centre"].reader.pixels, rel=0.06)
+    assert size(models["gaussian"]) == pytest.approx(
+        size(models["centre"]), rel=0.01
+    )
+
+
+def test_places_of_the_controls(models, shown):
+    def places(arm):
+        return models[arm].play(shown.images).locations
+
+    assert places("centre").abs().max() == 0
+    drawn = places("random")
+    assert drawn.abs().max() <= REACH
+    assert drawn[:, 1:].std() > 0.2
+    assert not torch.equal(drawn, places("random"))
+    ink = places("ink")
+    assert torch.equal(ink[:, 1], centre_of_mass(shown.images))
+    assert inside(ink[:, 1:], shown.masks).all()
+
+
+def test_only_the_differentiable_places_have_a_gradient(models, shown):
+    for name, moves in ("reinforce", False), ("differentiable", True):
+        model = models[name].train()
+        episode = model.play(shown.images)
+        episode.logits.square().sum().backward()
+        found = model.next.weight.grad
+        assert (found is not None and found.abs().sum() > 0) == moves
+        model.zero_grad(set_to_none=True)
+        model.eval()
+
+
+def test_the_centre_of_mass_of_a_dot():
+    images = torch.zeros(2, 1, 7, 5)
+    images[0, 0, 6, 0] = 0.3
+    places = centre_of_mass(images)
+    assert places[0].tolist() == pytest.approx([-0.8, 6 / 7])
+    assert torch.isfinite(places).all()
+
+
+def test_inside_reads_x_along_the_columns():
+    masks = torch.zeros(1, 1, 7, 5, dtype=torch.bool)
+    masks[0, 0, 6, 0] = True
+    places = torch.tensor([[[-0.9, 0.9], [0.9, -0.9], [-0.9, 1.1], [0, 0]]])
+    assert inside(places, masks).tolist() == [[True, False, False, False]]
+
+
+def test_replay_gives_the_network_its_own_answer(models, shown):
+    for name in "centre", "reinforce", "gaussian":
+        model = models[name]
+        episode, told = model._run(shown.images)
+        again = replay(model, shown.images, torch.stack(told, 1))
+        assert torch.allclose(again, episode.logits, atol=1e-5)
+
+
+def test_without_a_baseline_the_reward_itself_is_the_advantage(shown):
+    model = ARMS["reinforce"][1]().train()
+    grads = []
+    for baseline in (True, False):
+        torch.manual_seed(0)
+        model.zero_grad(set_to_none=True)
+        loss, logits = reinforced(
+            model,
+            shown.images,
+            shown.labels,
+            None,
+            baseline=baseline,
+        )
+        loss.backward()
+        assert logits.shape == (31, 10)
+        grads.append(model.baseline.weight.grad)
+    assert grads[0].abs().sum() > 0
+    assert grads[1] is None or grads[1].abs().sum() == 0
+
+
+@pytest.mark.parametrize("arm", list(ARMS))
+def test_a_short_run_gives_all_metrics(arm):
+    budget = Budget(scenes=67, epochs=1, test_scenes=37)
+    metrics = run(arm, seed=2, budget=budget)
+    if arm == "cnn":
+        assert set(metrics) == {"accuracy"}
+    else:
+        assert {"accuracy", "hit", "mass", "hit_1", "hit_5"} < set(metrics)
+        assert metrics["hit"] == metrics["hit_5"]
+    drops = {name for name in metrics if name.startswith("drop")}
+    assert bool(drops) == (arm in ("reinforce", "differentiable"))
+    assert metrics == run(arm, seed=2, budget=budget)
+    assert isinstance(ARMS[arm][1](), RecurrentAttention) != (arm == "cnn")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arm", ["differentiable"])
+def test_a_recorded_run_repeats(arm):
+    record = load("glimpses")
+    case = claim("glimpses")
+    again = attempt(partial(case.run, budget=case.full.budget), arm, 0)
+    for metric in case.metrics:
+        series = record.arms[arm].metrics[metric]
+        margin = max(series.std, 0.005)
+        low, high = min(series) - margin, max(series) + margin
+        assert low <= again.metrics[metric] <= high, metric
