@@ -1,0 +1,310 @@
+"""Which models of looking beat a map that always says "the middle"?"""
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse import measure
+from attncourse.scenes import Scenes, Viewed, ViewedDigits
+from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.loop import Loss, fit
+from attncourse.trials.runs import Arm
+
+SIGMA = 3.0  # pixels of blur of the fixations of the other observers
+
+
+class Centre(nn.Module):
+    """The mean density of the training scenes, whatever the image."""
+
+    prior: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("prior", torch.full((1, 1, 64, 64), 64**-2))
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Return the same density for every image."""
+        return self.prior.expand(images.shape[0], -1, -1, -1)
+
+
+class Contrast(nn.Module):
+    """Centre minus surround of brightness and of two opponent colours.
+
+    After Itti, Koch and Niebur, "A model of saliency-based visual attention
+    for rapid scene analysis", TPAMI 1998, at two scales and without the
+    orientations. Nothing is learnt.
+    """
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Return a map that sums to one."""
+        red, green, blue = images.split(1, 1)
+        features = torch.cat(
+            [(red + green + blue) / 3, red - green, blue - (red + green) / 2],
+            1,
+        )
+        contrasts = torch.cat(
+            [
+                _mean(features, centre) - _mean(features, surround)
+                for centre, surround in ((5, 17), (9, 33))
+            ],
+            1,
+        )
+        summed = contrasts.abs().sum(1, keepdim=True)
+        heights = _mean(summed.square(), 9) + 1e-6
+        shares: Tensor = heights / heights.sum((2, 3), keepdim=True)
+        return shares
+
+
+class SaliencyNetwork(nn.Module):
+    """Five convolutions and a softmax over all pixels.
+
+    Parameters
+    ----------
+    bias
+        Whether to add a learnt log-density of the position alone, made of
+        the square distances from the middle in x and in y.
+    """
+
+    def __init__(self, *, bias: bool = False) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 3
+        shapes = [(12, 5, 2), (24, 3, 2), (24, 3, 1), (24, 3, 1)]
+        for after, kernel, stride in shapes:
+            layers += [
+                nn.Conv2d(
+                    before,
+                    after,
+                    kernel,
+                    stride,
+                    padding=kernel // 2,
+                    bias=False,
+                ),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+            before = after
+        self.layers = nn.Sequential(*layers, nn.Conv2d(before, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(2)) if bias else None
+
+    def logits(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Logits of where the next look lands."""
+        height, width = images.shape[2:]
+        coarse = self.layers(images)
+        logits = F.interpolate(
+            coarse, (height, width), mode="bilinear", align_corners=False
+        )
+        if self.bias is None:
+            return logits
+        y = torch.linspace(-1, 1, height).to(logits)[:, None].square()
+        x = torch.linspace(-1, 1, width).to(logits).square()
+        return logits + self.bias[0] * x + self.bias[1] * y
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Return a density that sums to one."""
+        logits = self.logits(images)
+        return logits.flatten(1).softmax(1).view_as(logits)
+
+
+class TimesCentre(nn.Module):
+    """The product of another map and the mean density of the training."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.centre = Centre()
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Return a density that sums to one."""
+        product = self.inner(images) * self.centre(images)
+        shares: Tensor = product / product.sum((2, 3), keepdim=True)
+        return shares
+
+
+def contrast_times_centre() -> TimesCentre:
+    """Build the product of contrast and centre."""
+    return TimesCentre(Contrast())
+
+
+def likelihood(seen: Viewed) -> Loss:
+    """Negative log-likelihood of a look; `labels` are numbers of scenes."""
+    looks = seen.fixations.sum(1).flatten(1).float()
+
+    def loss(
+        model: nn.Module, images: Tensor, labels: Tensor, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        assert isinstance(model, SaliencyNetwork)
+        logits = model.logits(images).flatten(1)
+        surprise = -(looks[labels] * logits.log_softmax(1)).sum(1)
+        return (surprise / looks[labels].sum(1)).mean(), logits
+
+    return loss
+
+
+def prepare(
+    model: nn.Module, seen: Viewed, budget: Budget, *, seed: int, blind: bool
+) -> None:
+    """Train a network, or tell a centre the mean density of the scenes.
+
+    A blind network is shown the image of another scene.
+    """
+    for module in model.modules():
+        if isinstance(module, Centre):
+            looks = seen.fixations.sum((0, 1))[None, None]
+            module.prior = measure.fixation_density(looks, SIGMA).float()
+    if isinstance(model, SaliencyNetwork):
+        count = seen.images.shape[0]
+        images = seen.images.roll(1, 0) if blind else seen.images
+        fit(
+            model,
+            Scenes(images, torch.arange(count), None),
+            epochs=budget.epochs,
+            batch_size=budget.batch_size,
+            lr=budget.lr,
+            seed=seed,
+            progress=False,
+            loss=likelihood(seen),
+        )
+    model.eval()
+
+
+@torch.no_grad()
+def scores(
+    maps: Float[Tensor, "batch 1 height width"], seen: Viewed
+) -> dict[str, float]:
+    """All measures of maps, on the second half of the observers."""
+    looks = seen.fixations[:, 1:]
+    density = measure.fixation_density(looks, SIGMA)
+    found = {
+        "auc": measure.auc_judd(maps, looks),
+        "shuffled_auc": measure.shuffled_auc(maps, looks),
+        "nss": measure.nss(maps, looks),
+        "cc": measure.correlation(maps, density),
+        "kl": measure.kl_divergence(maps, density),
+        "sim": measure.similarity(maps, density),
+        "mass": measure.mass_inside(maps, seen.masks),
+        "mass_blobs": measure.mass_inside(maps, seen.blobs),
+    }
+    return {name: values.mean().item() for name, values in found.items()}
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Prepare one model and score it on test scenes."""
+    torch.manual_seed(seed)
+    seen = ViewedDigits(budget.scenes, seed=seed).draw()
+    test = ViewedDigits(budget.test_scenes, split="test").draw()
+    model = ARMS[arm].build()
+    prepare(model, seen, budget, seed=seed, blind=arm == "blind")
+    with torch.no_grad():
+        maps = model(test.images)
+    metrics = scores(maps, test)
+    if arm == "network":
+        with torch.no_grad():
+            other = model(test.images.roll(1, 0))
+        shuffled = scores(other, test)
+        metrics["drop_shuffled"] = metrics["nss"] - shuffled["nss"]
+    return metrics
+
+
+def _mean(
+    values: Float[Tensor, "batch channels height width"], side: int
+) -> Float[Tensor, "batch channels height width"]:
+    """Mean over a square around each pixel, of what lies in the image."""
+    return F.avg_pool2d(
+        values, side, 1, padding=side // 2, count_include_pad=False
+    )
+
+
+ARMS = {
+    "centre": Arm("the middle, whatever the image", Centre),
+    "contrast": Arm("contrast, nothing learnt", Contrast),
+    "contrast x centre": Arm(
+        "contrast times the middle", contrast_times_centre
+    ),
+    "network": Arm("convolutional network", SaliencyNetwork),
+    "network + centre": Arm(
+        "network with a learnt centre", partial(SaliencyNetwork, bias=True)
+    ),
+    "blind": Arm("network trained on wrong images", SaliencyNetwork),
+}
+
+CLAIM = Claim(
+    question=(
+        "Which models of where people look beat a map that always says the "
+        "middle, and does the measure decide?"
+    ),
+    source=(
+        "The centre bias of fixations: Tatler, Journal of Vision 2007. "
+        "Surveys of attention show fixation maps as what models predict, "
+        "without a baseline. The observers here are made up."
+    ),
+    arms=ARMS,
+    control="centre",
+    run=run,
+    example=(1, 3, 64, 64),
+    metrics=("shuffled_auc", "auc", "nss", "cc", "kl", "sim", "mass"),
+    predictions=(
+        Prediction(
+            "By AUC, a map of the middle beats contrast that was computed "
+            "from the image.",
+            metric="auc",
+            arm="centre",
+            against="contrast",
+            above=0.0,
+        ),
+        Prediction(
+            "By shuffled AUC, contrast beats the middle by more than a "
+            "twentieth.",
+            metric="shuffled_auc",
+            arm="contrast",
+            against="centre",
+            above=0.05,
+        ),
+        Prediction(
+            "The trained network beats the middle by more than a twentieth "
+            "by shuffled AUC.",
+            metric="shuffled_auc",
+            arm="network",
+            against="centre",
+            above=0.05,
+        ),
+        Prediction(
+            "A learnt centre is worth more than a hundredth of AUC to the "
+            "network.",
+            metric="auc",
+            arm="network + centre",
+            against="network",
+            above=0.01,
+        ),
+        Prediction(
+            "A network trained on the images of other scenes is no better "
+            "than the middle: it loses more than a twentieth of shuffled "
+            "AUC against the network.",
+            metric="shuffled_auc",
+            arm="network",
+            against="blind",
+            above=0.05,
+        ),
+    ),
+    quick=Profile(
+        seeds=5,
+        budget=Budget(scenes=1000, epochs=6, test_scenes=300, batch_size=32),
+    ),
+    full=Profile(
+        seeds=10,
+        budget=Budget(scenes=1500, epochs=10, test_scenes=300, batch_size=32),
+    ),
+)
