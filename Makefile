@@ -4,6 +4,8 @@
 # make lab     JupyterLab in lessons/
 # make check   lint, format, types, unit tests
 # make bench   race every mechanism against its peers
+# make coverage, make mutants   how much of the package the tests run, and
+#                               how many changes to it they notice
 # make clean   remove what was built (the environment in .venv stays)
 
 PYTHON ?= python3
@@ -15,7 +17,7 @@ NOT_SITE := not site and not browser
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book serve test lab check bench clean setup
+.PHONY: book serve test lab check bench coverage mutants clean setup
 .DEFAULT_GOAL := book
 
 book: $(STAMP)
@@ -44,8 +46,19 @@ check: $(STAMP)
 bench: $(STAMP)
 	@env -u OMP_NUM_THREADS $(BIN)/python -m attncourse bench
 
+coverage: $(STAMP)
+	$(BIN)/python -m pytest -q -n 2 tests -m "$(NOT_SITE) and not slow" \
+	  --cov --cov-report=
+	@$(BIN)/python -m tests.covered
+
+mutants: $(STAMP)
+	@rm -rf mutants
+	@$(BIN)/mutmut run
+	@PYTHONPATH=book/_ext $(BIN)/python -m tests.mutants
+
 clean:
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build mutants .coverage .pytest_cache .mypy_cache .ruff_cache \
+	  .hypothesis
 
 setup: $(STAMP)
 

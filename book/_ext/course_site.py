@@ -10,6 +10,7 @@ from typing import Any
 import course_execution
 import course_pages
 import course_practice
+import course_tests
 import nbformat
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -130,4 +131,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", silence_theme)
     course_pages.setup(app)
     course_practice.setup(app)
+    course_tests.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
