@@ -1,0 +1,375 @@
+"""Does the larger kernel gain weight when the object grows?"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attncourse.attention import SelectiveKernel
+from attncourse.exhibits.branches import SoftmaxOverChannels
+from attncourse.scenes import ClutteredDigits, Scenes, digits
+from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.runs import Arm
+
+CANVAS, SIZES = 40, (10, 14, 18, 22, 26)
+CHANNELS, GROUPS, HIDDEN = 32, 8, 24
+Replace = Callable[[Tensor], Tensor]
+
+
+class GrowingDigits:
+    """Cluttered digits of five sizes, as many of each, in random order.
+
+    Digits of 10 to 26 pixels on a canvas of 40, each among four fragments
+    of other digits of the same size.
+
+    Parameters
+    ----------
+    count
+        Scenes in one epoch, a multiple of five.
+    split
+        ``"train"`` or ``"test"``.
+    seed
+        Two seeds give two unrelated sequences of epochs.
+
+    Raises
+    ------
+    ValueError
+        If ``count`` is no positive multiple of five.
+    """
+
+    def __init__(
+        self, count: int, *, split: str = "train", seed: int = 0
+    ) -> None:
+        if count < 1 or count % len(SIZES):
+            raise ValueError(
+                f"count must be a positive multiple of {len(SIZES)}, got "
+                f"{count}"
+            )
+        self.count, self.seed = count, seed
+        self._parts = [
+            ClutteredDigits(
+                count // len(SIZES),
+                size=CANVAS,
+                digit_size=size,
+                fragments=4,
+                split=split,
+                seed=seed,
+            )
+            for size in SIZES
+        ]
+
+    def draw(self, epoch: int = 0) -> Scenes:
+        """Draw an epoch; the masks are the boxes of the digits."""
+        images, labels, masks = zip(
+            *(part.draw(epoch) for part in self._parts), strict=True
+        )
+        order = self._order(epoch)
+        return Scenes(
+            torch.cat(images)[order],
+            torch.cat(labels)[order],
+            torch.cat(masks)[order],
+        )
+
+    def sizes(self, epoch: int = 0) -> Int64[Tensor, " count"]:
+        """Side of the digit in each scene of an epoch, in pixels."""
+        each = torch.tensor(SIZES)
+        repeated = each.repeat_interleave(self.count // len(SIZES))
+        return repeated[self._order(epoch)]
+
+    def _order(self, epoch: int) -> Int64[Tensor, " count"]:
+        generator = torch.Generator().manual_seed(1000 * self.seed + epoch)
+        return torch.randperm(self.count, generator=generator)
+
+
+def centred(
+    size: int, *, split: str = "test"
+) -> Float[Tensor, "count 1 height width"]:
+    """All digits of a split, this large, in the middle of an empty canvas."""
+    small = digits(split).images
+    large = F.interpolate(
+        small, size=(size, size), mode="bilinear", align_corners=False
+    )
+    before = (CANVAS - size) // 2
+    after = CANVAS - size - before
+    return F.pad(large, (before, after, before, after))
+
+
+class Summed(nn.Module):
+    """The same branches in equal parts: no attention."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.branches = SelectiveKernel(
+            CHANNELS, (3, 7), groups=groups
+        ).branches
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Average the branches."""
+        return torch.stack([branch(x) for branch in self.branches]).mean(0)
+
+
+class SelectiveCNN(nn.Module):
+    """A convolution, the unit under test, a convolution, and max pooling."""
+
+    def __init__(self, unit: nn.Module) -> None:
+        super().__init__()
+        self.stem = _convolution(1, 2)
+        self.unit = unit
+        self.last = _convolution(CHANNELS, 2)
+        self.classifier = nn.Linear(CHANNELS, 10)
+
+    def forward(
+        self, images: Float[Tensor, "batch 1 height width"]
+    ) -> Float[Tensor, "batch 10"]:
+        """Logits of each image."""
+        maps = self.last(self.unit(self.stem(images)))
+        logits: Tensor = self.classifier(maps.amax((2, 3)))
+        return logits
+
+
+def _convolution(channels: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, CHANNELS, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(CHANNELS),
+        nn.ReLU(),
+    )
+
+
+class ReplacedWeights(nn.Module):
+    """A selective kernel whose weights are replaced before they are used."""
+
+    def __init__(self, unit: SelectiveKernel, replace: Replace) -> None:
+        super().__init__()
+        self.unit = unit
+        self.replace = replace
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Mix the branches with the replaced weights."""
+        maps = torch.stack([branch(x) for branch in self.unit.branches], 1)
+        _, weights = self.unit(x, return_weights=True)
+        return (maps * self.replace(weights)[..., None, None]).sum(1)
+
+
+def with_weights_replaced(
+    model: SelectiveCNN, replace: Replace
+) -> SelectiveCNN:
+    """Return the network with other weights; its parts are shared."""
+    assert isinstance(model.unit, SelectiveKernel)
+    changed = SelectiveCNN(ReplacedWeights(model.unit, replace))
+    changed.stem, changed.last = model.stem, model.last
+    changed.classifier = model.classifier
+    return changed.eval()
+
+
+def uniform(
+    weights: Float[Tensor, "batch branches channels"],
+) -> Float[Tensor, "batch branches channels"]:
+    """Equal parts of all branches."""
+    return torch.full_like(weights, 1 / weights.shape[1])
+
+
+def averaged(
+    weights: Float[Tensor, "batch branches channels"],
+) -> Float[Tensor, "batch branches channels"]:
+    """The mean weights of the batch, for every scene."""
+    return weights.mean(0, keepdim=True).expand_as(weights)
+
+
+def shuffled(
+    weights: Float[Tensor, "batch branches channels"],
+) -> Float[Tensor, "batch branches channels"]:
+    """The weights of another scene of the batch."""
+    generator = torch.Generator().manual_seed(0)
+    return weights[torch.randperm(len(weights), generator=generator)]
+
+
+@torch.no_grad()
+def branch_weights(
+    model: SelectiveCNN, images: Float[Tensor, "count 1 height width"]
+) -> Float[Tensor, "count branches channels"]:
+    """Weights of the unit, in evaluation mode."""
+    model.eval()
+    maps = [model.stem(part) for part in images.split(500)]
+    found = [model.unit(part, return_weights=True)[1] for part in maps]
+    return torch.cat(found)
+
+
+def rank_correlation(
+    a: Float[Tensor, " count"], b: Int64[Tensor, " count"]
+) -> float:
+    """Spearman's rank correlation, ties given their mean rank."""
+    ranks = torch.stack([_ranks(a.double()), _ranks(b.double())])
+    return torch.corrcoef(ranks)[0, 1].item()
+
+
+def _ranks(values: Tensor) -> Tensor:
+    _, group, counts = values.unique(return_inverse=True, return_counts=True)
+    ends = counts.cumsum(0).double()
+    ranks: Tensor = ends - (counts.double() - 1) / 2
+    return ranks[group]
+
+
+def branches_against_size(
+    model: SelectiveCNN, test: GrowingDigits
+) -> dict[str, float]:
+    """How the weight of the second branch goes with the size of the digit."""
+    second = branch_weights(model, test.draw().images)[:, 1]
+    small, large = (
+        branch_weights(model, centred(size))[:, 1] for size in (12, 24)
+    )
+    return {
+        "rank": rank_correlation(second.mean(1), test.sizes()),
+        "growth": (large - small).double().mean().item(),
+        "varies": second.double().std(0).mean().item(),
+    }
+
+
+def unit(
+    kernel_sizes: tuple[int, ...],
+    build: type[SelectiveKernel] = SelectiveKernel,
+) -> SelectiveKernel:
+    """A selective kernel of the width of the trial."""
+    return build(CHANNELS, kernel_sizes, groups=GROUPS, hidden_dim=HIDDEN)
+
+
+UNITS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "sum": ("sum of kernels 3 and 7", partial(Summed, GROUPS)),
+    "sum+": (
+        "sum of kernels 3 and 7, as many parameters",
+        partial(Summed, GROUPS // 2),
+    ),
+    "small": ("selective, kernels 3 and 3", partial(unit, (3, 3))),
+    "large": ("selective, kernels 7 and 7", partial(unit, (7, 7))),
+    "selective": ("selective, kernels 3 and 7", partial(unit, (3, 7))),
+    "channels": (
+        "softmax over the channels (wrong)",
+        partial(unit, (3, 7), SoftmaxOverChannels),
+    ),
+}
+
+
+def network(build: Callable[[], nn.Module]) -> SelectiveCNN:
+    """Build the network of an arm."""
+    return SelectiveCNN(build())
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one arm; hold its weights against the sizes, and replace them."""
+    torch.manual_seed(seed)
+    model = network(UNITS[arm][1])
+    test = GrowingDigits(budget.test_scenes, split="test")
+    selects = arm in ("small", "large", "selective")
+    metrics = {}
+    if selects:
+        before = branches_against_size(model, test)
+        metrics = {f"untrained_{name}": v for name, v in before.items()}
+    fit(
+        model,
+        GrowingDigits(budget.scenes, seed=seed),
+        epochs=budget.epochs,
+        batch_size=budget.batch_size,
+        lr=budget.lr,
+        seed=seed,
+        progress=False,
+    )
+    drawn, sizes = test.draw(), test.sizes()
+    metrics |= evaluate(model, drawn)
+    for size in (SIZES[0], SIZES[-1]):
+        of_size = Scenes(
+            drawn.images[sizes == size], drawn.labels[sizes == size], None
+        )
+        metrics[f"accuracy_{size}"] = evaluate(model, of_size)["accuracy"]
+    if selects:
+        metrics |= branches_against_size(model, test)
+        for replace in (uniform, averaged, shuffled):
+            changed = with_weights_replaced(model, replace)
+            left = evaluate(changed, drawn, batch_size=500)["accuracy"]
+            metrics[f"drop_{replace.__name__}"] = metrics["accuracy"] - left
+    return metrics
+
+
+CLAIM = Claim(
+    question=(
+        "Does the branch with the larger kernel gain weight when the object "
+        "grows, and does selecting beat adding?"
+    ),
+    source=(
+        "Selective kernels adapt the reach of a unit to the size of the "
+        "object (Li, Wang, Hu and Yang 2019)."
+    ),
+    arms={
+        name: Arm(label, partial(network, build))
+        for name, (label, build) in UNITS.items()
+    },
+    control="sum+",
+    run=run,
+    example=(1, 1, CANVAS, CANVAS),
+    metrics=("accuracy", "rank", "growth"),
+    predictions=(
+        Prediction(
+            "The larger the digit, the more weight has the larger kernel: "
+            "rank correlation above 0.3.",
+            metric="rank",
+            arm="selective",
+            against=None,
+            above=0.3,
+        ),
+        Prediction(
+            "This takes two reaches: with kernels 3 and 3 the second branch "
+            "has a rank correlation lower by more than 0.3.",
+            metric="rank",
+            arm="selective",
+            against="small",
+            above=0.3,
+        ),
+        Prediction(
+            "The same digit, twice as large and without clutter, raises the "
+            "weight of the larger kernel.",
+            metric="growth",
+            arm="selective",
+            against=None,
+            above=0.0,
+        ),
+        Prediction(
+            "Selecting beats adding, with as many parameters, by more than "
+            "one point of accuracy.",
+            metric="accuracy",
+            arm="selective",
+            against="sum+",
+            above=0.01,
+        ),
+        Prediction(
+            "Two reaches beat the larger one taken twice by more than one "
+            "point.",
+            metric="accuracy",
+            arm="selective",
+            against="large",
+            above=0.01,
+        ),
+        Prediction(
+            "The weights are a cause: with those of another scene the "
+            "network loses more than two points of accuracy.",
+            metric="drop_shuffled",
+            arm="selective",
+            against=None,
+            above=0.02,
+        ),
+        Prediction(
+            "A softmax over the channels costs more than one point.",
+            metric="accuracy",
+            arm="selective",
+            against="channels",
+            above=0.01,
+        ),
+    ),
+    quick=Profile(seeds=5, budget=Budget(3000, 6, 1000)),
+    full=Profile(seeds=6, budget=Budget(3000, 6, 1000)),
+)
