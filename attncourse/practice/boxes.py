@@ -52,7 +52,7 @@ def side_by_side(target: Tensor, yours: Tensor) -> str:
         )
         for ax, (name, values) in zip(axes, pair.items(), strict=True):
             drawn = ax.imshow(
-                values,
+                values.numpy(),
                 cmap=SIGNED_CMAP if signed else WEIGHTS_CMAP,
                 vmin=-top if signed else 0,
                 vmax=top,

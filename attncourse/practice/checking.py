@@ -1,14 +1,15 @@
 """`check`: judge an answer and say what is wrong with it."""
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attncourse.practice.boxes import box, side_by_side
 from attncourse.practice.exercise import Mistake, find
-from attncourse.practice.guard import Guarded
+from attncourse.practice.guard import Guarded, told
 from attncourse.show import GREEN, VERMILLION
 
 SEEDS = (0, 1)  # two draws: what was right for one may be a constant
@@ -64,23 +65,45 @@ def check(name: str, answer: Any) -> Verdict:
         If there is no such exercise.
     """
     exercise = find(name)
-    judged = Guarded(answer, exercise) if callable(answer) else answer
     try:
-        if answer is None or answer is ...:
-            raise Mistake("Nothing is written here yet.")
+        _expect_kind(answer, exercise.solution)
+        judged = Guarded(answer, exercise) if callable(answer) else answer
         for seed in SEEDS:
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]), torch.enable_grad():
                 torch.manual_seed(seed)
                 exercise.judge(judged)
     except Mistake as mistake:
         return Verdict(
             name, False, str(mistake), mistake.target, mistake.yours
         )
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Verdict(
             name,
             False,
-            "The answer could not be judged; the check stopped with "
-            f"{type(error).__name__}: {error}.",
+            f"The answer could not be judged; the check stopped with "
+            f"{told(error)}",
         )
     return Verdict(name, True, exercise.praise)
+
+
+def _expect_kind(answer: Any, solution: Any) -> None:
+    """Say so if a value comes where code should, or the other way round."""
+    if answer is None or answer is ...:
+        raise Mistake("Nothing is written here yet.")
+    found = type(answer).__name__
+    if isinstance(solution, type) and isinstance(answer, nn.Module):
+        raise Mistake(
+            f"Hand in the class itself, `{found}`, not an object made of it."
+        )
+    if callable(solution) and not callable(answer):
+        kind = "class" if isinstance(solution, type) else "function"
+        raise Mistake(
+            f"Hand in the {kind} itself, by its name and without calling it; "
+            f"this is a value of type {found}."
+        )
+    if not callable(solution) and inspect.isroutine(answer):
+        raise Mistake("Hand in the value that you found, not a function.")
+    if inspect.isfunction(solution) and isinstance(answer, type):
+        raise Mistake(
+            f"Hand in a function; this is the class `{answer.__name__}`."
+        )

@@ -135,11 +135,14 @@ def find(name: str) -> Exercise:
     LookupError
         If there is none of that name; names the nearest.
     """
-    known = exercises(name.partition(".")[0])
+    known = exercises(str(name).partition(".")[0])
     if name in known:
         return known[name]
-    everything = list(known or exercises())
-    near = get_close_matches(name, everything, n=3) or everything
+    names = list(known or exercises())
+    near = get_close_matches(str(name), names, n=3, cutoff=0.4)
+    near = (
+        near or list(known) or sorted({f"{n.split('.')[0]}..." for n in names})
+    )
     raise LookupError(
         f"no exercise named {name!r}; did you mean: {', '.join(near)}?"
     )

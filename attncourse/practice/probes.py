@@ -1,5 +1,6 @@
 """What the judges of many exercises ask of an answer."""
 
+from numbers import Real
 from typing import Any
 
 import torch
@@ -12,6 +13,11 @@ TOLERANCE = 1e-4
 
 def expect_tensor(value: Any, name: str, shape: tuple[int, ...]) -> Tensor:
     """Return `value`, or say that it is no tensor of this shape."""
+    if isinstance(value, tuple | list):
+        raise Mistake(
+            f"{name} should be one tensor, but is a {type(value).__name__} "
+            f"of {len(value)}; return the tensor alone."
+        )
     if not isinstance(value, Tensor):
         raise Mistake(
             f"{name} should be a tensor, but is of type "
@@ -22,6 +28,8 @@ def expect_tensor(value: Any, name: str, shape: tuple[int, ...]) -> Tensor:
             f"{name} should have the shape {shape}, but has "
             f"{tuple(value.shape)}."
         )
+    if value.is_complex():
+        raise Mistake(f"{name} should be real numbers, but is complex.")
     if not torch.isfinite(value).all():
         raise Mistake(f"{name} should be finite, but holds inf or nan.")
     return value
@@ -49,17 +57,23 @@ def expect_number(value: Any, name: str) -> float:
     """Return `value` as a float, or say that it is no number."""
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise Mistake(
             f"{name} should be a number, but is {value!r} of type "
             f"{type(value).__name__}."
         )
+    if float(value) != float(value):
+        raise Mistake(f"{name} should be a number, but is nan.")
     return float(value)
 
 
 def expect_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
-    """Return `value`, or say which answers there are."""
-    if not isinstance(value, str) or value not in choices:
+    """Return the choice that `value` names, or say which there are.
+
+    Blanks around it and capital letters do not matter.
+    """
+    known = {choice.casefold(): choice for choice in choices}
+    if not isinstance(value, str) or value.strip().casefold() not in known:
         listed = ", ".join(repr(choice) for choice in choices)
         raise Mistake(f"{name} should be one of {listed}, but is {value!r}.")
-    return value
+    return known[value.strip().casefold()]
