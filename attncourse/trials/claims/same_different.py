@@ -304,9 +304,16 @@ def partner_weights(
     """
     with watch(model) as maps:
         model(scenes.images)
-    weights = maps["mixer.blocks.0.attention"].mean(1)
+    return rows_of_digits(next(iter(maps.values())), scenes)
+
+
+def rows_of_digits(
+    weights: Float[Tensor, "scenes heads cells cells"], scenes: Scenes
+) -> Float[Tensor, "scenes 2 cells"]:
+    """Take the rows of both digits, without their own cells, sum one."""
     pairs = digit_cells(scenes)
-    rows = weights.gather(1, pairs[..., None].expand(-1, -1, CELLS))
+    chosen = pairs[..., None].expand(-1, -1, CELLS)
+    rows = weights.mean(1).gather(1, chosen)
     rows = rows.scatter(2, pairs[..., None], 0)
     return rows / rows.sum(2, keepdim=True)
 
@@ -325,6 +332,26 @@ def distances(scenes: Scenes) -> Tensor:
     rows, columns = pairs // GRID, pairs % GRID
     apart = torch.stack([rows.diff(dim=1), columns.diff(dim=1)]).abs()
     return apart.amax(0).squeeze(1)
+
+
+def partner_scores(
+    rows: Float[Tensor, "scenes 2 cells"], scenes: Scenes
+) -> dict[str, float]:
+    """Share of a digit's row on the other digit, and how often it leads."""
+    partners = digit_cells(scenes).flip(1)
+    mass = rows.gather(2, partners[..., None]).mean()
+    pointing = (rows.argmax(2) == partners).double().mean()
+    return {"mass": mass.item(), "pointing": pointing.item()}
+
+
+def near_and_far(model: nn.Module, scenes: Scenes) -> dict[str, float]:
+    """Accuracy on close pairs and on distant ones."""
+    far = distances(scenes) >= FAR
+    found = {}
+    for name, chosen in {"near": ~far, "far": far}.items():
+        part = Scenes(scenes.images[chosen], scenes.labels[chosen], None)
+        found[name] = evaluate(model, part)["accuracy"]
+    return found
 
 
 @torch.no_grad()
@@ -367,17 +394,9 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     )
     test = TwoDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
-    far = distances(test) >= FAR
-    for name, chosen in {"near": ~far, "far": far}.items():
-        part = Scenes(test.images[chosen], test.labels[chosen], None)
-        metrics[name] = evaluate(model, part)["accuracy"]
+    metrics |= near_and_far(model, test)
     if arm.startswith("attention"):
-        looks = partner_weights(model, test)
-        partners = digit_cells(test).flip(1)
-        found = looks.gather(2, partners[..., None])
-        metrics["mass"] = found.mean().item()
-        top = looks.argmax(2) == partners
-        metrics["pointing"] = top.double().mean().item()
+        metrics |= partner_scores(partner_weights(model, test), test)
         for name, accuracy in {
             "drop_uniform": with_equal_weights(model, test),
             "drop_shuffled": with_shuffled_keys(model, test),
