@@ -10,6 +10,10 @@ COMMANDS = {
         "attncourse.bench.command",
         "race every mechanism against its peers",
     ),
+    "checkup": (
+        "attncourse.checkup.command",
+        "examine an attention module and say what is wrong",
+    ),
     "trials": (
         "attncourse.trials.command",
         "list, show and repeat the recorded trials",

@@ -1,0 +1,129 @@
+"""What a checkup says: findings with a grade, and the report of them all."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any, Literal
+
+Grade = Literal["error", "warning", "note", "passed"]
+GRADES: tuple[Grade, ...] = ("error", "warning", "note", "passed")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a probe saw.
+
+    An error is a mistake whatever the module is for. A warning is a mistake
+    unless it was meant. A note is a fact to know. Passed means that the
+    probe looked and found nothing wrong.
+    """
+
+    grade: Grade
+    probe: str
+    seen: str
+    reason: str = ""
+    mend: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.grade:8}{self.probe}: {self.seen}"]
+        lines += [f"{'why':>12} {self.reason}"] * bool(self.reason)
+        lines += [f"{'mend':>12} {self.mend}"] * bool(self.mend)
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a checkup; prints as text, shows as a table."""
+
+    module: str
+    all_findings: tuple[Finding, ...]
+
+    def _of(self, *grades: Grade) -> tuple[Finding, ...]:
+        return tuple(
+            finding
+            for grade in grades
+            for finding in self.all_findings
+            if finding.grade == grade
+        )
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Errors, then warnings, then notes."""
+        return self._of("error", "warning", "note")
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What is wrong whatever the module is for."""
+        return self._of("error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is wrong unless it was meant."""
+        return self._of("warning")
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        """Facts to know."""
+        return self._of("note")
+
+    @property
+    def passed(self) -> tuple[Finding, ...]:
+        """What was looked at and found right."""
+        return self._of("passed")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return not self.errors
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    @property
+    def summary(self) -> str:
+        """How many findings there are of each grade."""
+        counts = []
+        for grade in GRADES:
+            count = len(self._of(grade))
+            many = "s" if grade != "passed" and count != 1 else ""
+            counts.append(f"{count} {grade}{many}")
+        return f"{self.module}: {', '.join(counts)}"
+
+    def __repr__(self) -> str:
+        shown = map(str, self._of(*GRADES))
+        return "\n".join([self.summary, *shown])
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f'<th scope="col">{word}</th>'
+            for word in ("Grade", "Probe", "Seen", "Why", "Mend")
+        )
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{escape(cell)}</td>" for cell in asdict(finding).values()
+            )
+            + "</tr>"
+            for finding in self.findings
+        )
+        passed = "".join(
+            f"<li>{escape(f'{good.probe}: {good.seen}')}</li>"
+            for good in self.passed
+        )
+        table = f"<table><thead><tr>{head}</tr></thead>{rows}</table>"
+        return (
+            f"<p>{escape(self.summary)}</p>"
+            f"{table if rows else ''}"
+            f"{f'<p>Passed:</p><ul>{passed}</ul>' if passed else ''}"
+        )
+
+    def to_json(self) -> str:
+        """The report as JSON: module, ok, and every finding."""
+        content: dict[str, Any] = {
+            "module": self.module,
+            "ok": self.ok,
+            "findings": [asdict(finding) for finding in self.findings],
+            "passed": [asdict(finding) for finding in self.passed],
+        }
+        return json.dumps(content, indent=2)

@@ -1,0 +1,208 @@
+"""Does training reach every parameter and every input?"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from attncourse.checkup.finding import Finding
+from attncourse.checkup.subject import (
+    SEED,
+    Inputs,
+    Subject,
+    clones,
+    difference,
+    flat,
+    is_float,
+    like,
+)
+
+NAME = "gradients"
+DRAWS = 3
+STEP = 1e-6
+MOST = 40  # parameters whose slopes are compared
+
+
+def probe(subject: Subject) -> Iterator[Finding]:
+    """Compare what moves the output with what gets a gradient."""
+    subject = subject.exact
+    module = subject.module
+    reached: dict[str, float] = {}
+    for draw in range(DRAWS):
+        with redrawn_parameters(module, draw):
+            sizes = _gradients(subject, draw)
+        for name, size in sizes.items():
+            reached[name] = max(reached.get(name, 0.0), size)
+    if not reached:
+        return
+    largest = max(reached.values())
+    if not largest:
+        yield Finding(
+            "error",
+            NAME,
+            "neither a parameter nor an input gets a gradient",
+            "the graph is cut: .item(), .detach(), .data, no_grad or a "
+            "rounding between the input and the output",
+            "keep tensors as they are until the optimiser has stepped",
+        )
+        return
+    silent = [n for n, size in reached.items() if size <= 1e-12 * largest]
+    for name in silent:
+        yield _judge(subject, name)
+    partly = list(_partly(subject, set(silent)))
+    yield from partly
+    if not silent and not partly:
+        yield Finding(
+            "passed", NAME, f"all {len(reached)} parameters and inputs learn"
+        )
+
+
+def _partly(subject: Subject, silent: set[str]) -> Iterator[Finding]:
+    """Compare the slope that was computed with the slope there is."""
+    module = subject.module
+    if subject.tolerance > 1e-5:
+        return  # differences of float32 numbers are too coarse
+    for name, value in list(module.named_parameters())[:MOST]:
+        if name in silent or not value.requires_grad or not value.numel():
+            continue
+        way = like(value, value.shape, seed=3)
+        kept = value.detach().clone()
+        losses = []
+        for step in (STEP, -STEP):
+            with torch.no_grad():
+                value.copy_(kept + step * way)
+                losses.append(float(_loss(subject.run())))
+                value.copy_(kept)
+        real = (losses[0] - losses[1]) / (2 * STEP)
+        module.zero_grad(set_to_none=True)
+        loss = _loss(subject.run(grad=True))
+        loss.backward()
+        slope = 0.0
+        if value.grad is not None:
+            slope = float((value.grad * way).sum())
+        size = max(abs(real), abs(slope), 1e-6 * abs(losses[0]), 1e-9)
+        if abs(real - slope) > 0.01 * size:
+            yield Finding(
+                "error",
+                NAME,
+                f"the gradient of {name} is wrong: along a random direction "
+                f"the output rises by {real:.3g}, the gradient says "
+                f"{slope:.3g}",
+                "one of the ways from the parameter to the output is cut "
+                "(.detach(), .data, no_grad, a rounding)",
+                "leave it in the graph; a straight-through estimator or a "
+                "hard choice is an exception to be written down",
+            )
+
+
+def _gradients(subject: Subject, draw: int) -> dict[str, float]:
+    """Size of the gradient of each parameter and float input."""
+    module = subject.module
+    inputs = subject.inputs if not draw else redrawn(subject.inputs, draw)
+    inputs = clones(inputs)
+    watched: dict[str, Tensor] = {
+        name: value
+        for name, value in module.named_parameters()
+        if value.numel() and value.requires_grad
+    }
+    for key, value in inputs.items():
+        if is_float(value):
+            watched[f"input {key}"] = value.requires_grad_()
+    module.zero_grad(set_to_none=True)
+    loss = _loss(subject.run(inputs, grad=True))
+    if not loss.requires_grad:
+        return dict.fromkeys(watched, 0.0)
+    loss.backward()
+    return {
+        name: 0.0 if value.grad is None else float(value.grad.norm())
+        for name, value in watched.items()
+    }
+
+
+def _loss(output: object) -> Tensor:
+    """The first output in a random direction."""
+    first = next(o for o in flat(output) if is_float(o))
+    generator = torch.Generator().manual_seed(SEED)
+    way = torch.randn(first.shape, generator=generator, dtype=torch.float64)
+    return (first * way.to(first)).sum()
+
+
+@contextmanager
+def redrawn_parameters(module: nn.Module, draw: int) -> Iterator[None]:
+    """Other parameters for a while: a ReLU at zero may wake up."""
+    kept = {k: v.detach().clone() for k, v in module.named_parameters()}
+    with torch.no_grad():
+        for number, value in enumerate(module.parameters()):
+            if draw and value.numel():
+                value += like(value, value.shape, seed=97 * draw + number)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, value in module.named_parameters():
+                value.copy_(kept[name])
+
+
+def redrawn(inputs: Inputs, seed: int) -> Inputs:
+    """Other numbers of the same kind."""
+    return {
+        key: like(value, value.shape, seed=seed) if is_float(value) else value
+        for key, value in inputs.items()
+    }
+
+
+def _moves(subject: Subject, name: str, step: float) -> float:
+    """How much the output changes if a parameter or input takes a step."""
+    before = flat(subject.run())[0]
+    inputs = dict(subject.inputs)
+    if name.startswith("input "):
+        key = next(key for key in inputs if name == f"input {key}")
+        inputs[key] = inputs[key] + step * like(inputs[key], inputs[key].shape)
+        return difference(before, flat(subject.run(inputs))[0])
+    parameter = dict(subject.module.named_parameters())[name]
+    kept = parameter.detach().clone()
+    with torch.no_grad():
+        parameter.add_(step * like(parameter, parameter.shape))
+    after = flat(subject.run())[0]
+    with torch.no_grad():
+        parameter.copy_(kept)
+    return difference(before, after)
+
+
+def _judge(subject: Subject, name: str) -> Finding:
+    small, large = _moves(subject, name, 1e-3), _moves(subject, name, 1.0)
+    if small > subject.tolerance and small < 10 * large:
+        return Finding(
+            "error",
+            NAME,
+            f"{name} changes the output, by {large:.0%} of its size, but "
+            "gets no gradient",
+            "it was detached on the way: .item(), .detach(), .data or no_grad",
+            "leave it in the graph; use .detach() for printing alone",
+        )
+    if large > subject.tolerance:
+        return Finding(
+            "note",
+            NAME,
+            f"{name} gets no gradient from these inputs, though a large "
+            "change of it counts",
+            "a ReLU is at zero, or a hard choice stands behind it",
+            "nothing, if other inputs reach it",
+        )
+    if name.endswith("bias"):
+        return Finding(
+            "note",
+            NAME,
+            f"{name} has no effect on the output and gets no gradient",
+            "a softmax does not notice what is added to all its scores, nor "
+            "a normalisation what is added to all its inputs",
+            "leave the bias out (bias=False)",
+        )
+    return Finding(
+        "warning",
+        NAME,
+        f"{name} has no effect on the output and gets no gradient",
+        "what it computes is thrown away, or cancels",
+        "use it or remove it",
+    )
