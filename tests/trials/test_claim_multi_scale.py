@@ -1,0 +1,99 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attncourse.trials import Budget
+from attncourse.trials.claims.multi_scale import (
+    CLAIM,
+    SIZES,
+    SizedDigits,
+    coarse_on_the_digit,
+    equal_shares,
+    exchanged,
+    rank_correlation,
+    run,
+    sizes_of,
+    with_shares_replaced,
+)
+
+
+@pytest.fixture(scope="module")
+def models():
+    def seeded(arm):
+        torch.manual_seed(3)
+        return arm.build().eval()
+
+    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
+
+
+def size(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_scenes_have_as_many_digits_of_each_size():
+    scenes = SizedDigits(44, seed=2).draw(1)
+    sizes, counts = sizes_of(scenes).unique(return_counts=True)
+    assert tuple(sizes.tolist()) == SIZES
+    assert counts.max() - counts.min() <= 1
+    assert scenes.masks.float().sum((1, 2, 3)).sqrt().tolist() == (
+        sizes_of(scenes).tolist()
+    )
+
+
+def test_the_wider_control_is_about_as_large_as_attention(models):
+    attention, wider = size(models["attention"]), size(models["wider mean"])
+    assert abs(attention - wider) < 0.02 * attention
+    for other in "fine", "coarse", "max":
+        assert size(models[other]) == size(models["mean"])
+
+
+def test_equal_shares_are_the_mean_of_the_views(models):
+    images = torch.rand(3, 1, 48, 48)
+    fresh = models["attention"]  # its last layer is zero
+    assert_close(fresh(images), models["mean"](images))
+    torch.nn.init.normal_(fresh.fusion.score.weight)
+    flat = with_shares_replaced(fresh, equal_shares)
+    assert_close(flat(images), models["mean"](images))
+    swapped = with_shares_replaced(fresh, exchanged)
+    assert not torch.allclose(swapped(images), fresh(images))
+    same = with_shares_replaced(fresh, lambda shares: shares)
+    assert_close(same(images), fresh(images))
+
+
+def test_coarse_share_is_the_mean_over_the_places_of_the_digit(models):
+    scenes = SizedDigits(7, split="test").draw()
+    model = models["attention"]
+    share = model.shares(scenes.images)[:, 1:]
+    pixels = share.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    inside = (pixels * scenes.masks).sum((1, 2, 3))
+    mean = inside / scenes.masks.sum((1, 2, 3))
+    assert_close(coarse_on_the_digit(model, scenes), mean)
+
+
+def test_rank_correlation_sees_order_alone():
+    first = torch.tensor([0.1, 0.2, 0.9, 3.0, 2.0])
+    assert rank_correlation(first, first.exp()) == pytest.approx(1)
+    assert rank_correlation(first, -first) == pytest.approx(-1)
+    tied = torch.tensor([1, 1, 2, 2, 2])
+    # Ranks 1.5 1.5 4 4 4 against 1 2 3 5 4.
+    expected = torch.corrcoef(
+        torch.tensor([[1, 2, 3, 5, 4], [1.5, 1.5, 4, 4, 4]])
+    )[0, 1]
+    assert rank_correlation(first, tied) == pytest.approx(expected.item())
+
+
+def test_a_short_run_gives_all_metrics():
+    budget = Budget(scenes=90, epochs=1, test_scenes=42)
+    metrics = run("attention", seed=2, budget=budget)
+    assert set(metrics) == {
+        "accuracy",
+        "accuracy_small",
+        "accuracy_large",
+        "follows_size",
+        "coarse_small",
+        "coarse_large",
+        "drop_flat",
+        "drop_exchanged",
+    }
+    assert metrics == run("attention", seed=2, budget=budget)
+    assert "follows_size" not in run("max", seed=2, budget=budget)
