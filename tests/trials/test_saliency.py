@@ -26,7 +26,7 @@ def test_every_arm_gives_a_density(arm: str) -> None:
 def test_a_learnt_centre_costs_two_parameters() -> None:
     plain, biased = (
         sum(p.numel() for p in ARMS[arm].build().parameters())
-        for arm in ("network", "network + centre")
+        for arm in ("network", "network+centre")
     )
     assert biased == plain + 2
 

@@ -231,11 +231,11 @@ def _mean(
 ARMS = {
     "centre": Arm("the middle, whatever the image", Centre),
     "contrast": Arm("contrast, nothing learnt", Contrast),
-    "contrast x centre": Arm(
+    "contrast+centre": Arm(
         "contrast times the middle", contrast_times_centre
     ),
     "network": Arm("convolutional network", SaliencyNetwork),
-    "network + centre": Arm(
+    "network+centre": Arm(
         "network with a learnt centre", partial(SaliencyNetwork, bias=True)
     ),
     "blind": Arm("network trained on wrong images", SaliencyNetwork),
@@ -285,7 +285,7 @@ CLAIM = Claim(
             "A learnt centre is worth more than a hundredth of AUC to the "
             "network.",
             metric="auc",
-            arm="network + centre",
+            arm="network+centre",
             against="network",
             above=0.01,
         ),
