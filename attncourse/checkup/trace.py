@@ -465,11 +465,11 @@ class Tracer(TorchDispatchMode):
         left, right = args[1:3] if added else args[:2]
         one, two = self.fact(left), self.fact(right)
         self._set(outputs, Fact(any(fact.of_input for fact in facts)))
-        # Weights of one matrix must be summed along the axis of the sum.
-        if one.weights:
+        # A product with a parameter mixes heads; one with values sums them.
+        if one.weights and two.of_input:
             whole = _whole(left, one.weights)
             one.weights.uses.append(Use(left.sum(-1), whole, left.sum(-2)))
-        elif two.weights:
+        elif two.weights and one.of_input:
             whole = _whole(right, two.weights)
             two.weights.uses.append(Use(right.sum(-2), whole, right.sum(-1)))
         elif one.product and two.of_input:

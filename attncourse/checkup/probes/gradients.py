@@ -32,12 +32,13 @@ def probe(subject: Subject) -> Iterator[Finding]:
     for draw in range(DRAWS):
         with redrawn_parameters(module, draw):
             sizes = _gradients(subject, draw)
+        largest = max(sizes.values(), default=0.0)
         for name, size in sizes.items():
-            reached[name] = max(reached.get(name, 0.0), size)
+            share = size / largest if 0 < largest < torch.inf else 0.0
+            reached[name] = max(reached.get(name, 0.0), share)
     if not reached:
         return
-    largest = max(reached.values())
-    if not largest:
+    if not any(reached.values()):
         yield Finding(
             "error",
             NAME,
@@ -47,7 +48,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
             "keep tensors as they are until the optimiser has stepped",
         )
         return
-    silent = [n for n, size in reached.items() if size <= 1e-12 * largest]
+    silent = [name for name, share in reached.items() if share <= 1e-12]
     for name in silent:
         yield _judge(subject, name)
     partly = list(_partly(subject, set(silent)))

@@ -106,9 +106,10 @@ def _heads(subject: Subject, order: Tensor) -> Iterator[Finding]:
         if one.product is None or shape[-2:] != (last + 1, last + 1):
             continue
         heads = one.scores[..., 0, 0].numel() // subject.batch
-        moved = (one.scores - two.scores).abs().amax((-1, -2)) > 1e-9
+        gap = one.scores.nan_to_num() - two.scores.nan_to_num()
+        moved = gap.abs().amax((-1, -2)) > 1e-9
         reached = moved.reshape(subject.batch, -1).sum(1)
-        if heads > 1 and (reached < heads).all():
+        if heads > 1 and ((reached > 0) & (reached < heads)).all():
             yield Finding(
                 "error",
                 NAME,
