@@ -48,6 +48,16 @@ def test_scores_equal_a_triple_loop() -> None:
     assert_close(weights, expected)
 
 
+def test_the_form_for_compilers_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = scrambled(AdditiveAttention(3, 5, 7))
+    query, key, value = tokens(2, 37, 3), tokens(2, 11, 5), tokens(2, 11, 13)
+    expected = module(query, key, value)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert_close(module(query, key, value), expected)
+
+
 def contract_weights_depend_on_the_query(kind: type) -> None:
     module = scrambled(kind(3, 5, 7))
     query, key = tokens(1, 2, 3), tokens(1, 11, 5)
