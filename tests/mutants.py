@@ -69,7 +69,7 @@ def survivor(path: Path, mutant: str) -> dict[str, Any]:
         " ".join(line[1:].strip() for line in change if line[0] == sign)
         for sign in "-+"
     )
-    where = f"{path.stem}.{function}: {after}"
+    where = f"{path.stem}.{function}: {before} -> {after}"
     return {
         "function": function,
         "line": first_line(path, function) + int(start[1]) + first - 1,
