@@ -90,14 +90,22 @@ class PStableHashes(nn.Module):
 
     .. math::
 
-       h(x) = \Bigl\lfloor \frac{a^\top x + b}{w} \Bigr\rfloor, \quad
-       a \sim \mathcal N(0, I), \; b \sim U[0, w)
+       h(x) = \left\lfloor \frac{a^\top x + b}{w} \right\rfloor, \qquad
+       b \sim \mathcal U(0, w)
 
-       P[h(x) = h(y)] = 1 - 2 \Phi(-w/c) - \frac{2 c}{\sqrt{2\pi}\, w}
-       \bigl(1 - e^{-w^2 / 2c^2}\bigr), \qquad c = \|x - y\|
+    With :math:`p = 2` the ruler's direction a is normal and c the Euclidean
+    distance :math:`\|x - y\|_2`; with :math:`p = 1` it is Cauchy and c the
+    sum of absolute differences :math:`\|x - y\|_1`:
 
-    The normal distribution is 2-stable: :math:`a^\top (x - y)` is
-    distributed as the Euclidean distance times one normal number.
+    .. math::
+
+       P_2 = 1 - 2\Phi(-w/c) - \frac{2 c}{\sqrt{2\pi}\, w}
+       \bigl(1 - e^{-w^2 / 2c^2}\bigr), \qquad
+       P_1 = \frac{2}{\pi} \arctan \frac wc - \frac{c}{\pi w}
+       \ln\bigl(1 + w^2 / c^2\bigr)
+
+    These distributions are p-stable: :math:`a^\top (x - y)` is distributed
+    as c times one entry of a.
 
     Parameters
     ----------
@@ -105,6 +113,8 @@ class PStableHashes(nn.Module):
         Width of the vectors.
     width
         Length w of a cell, in the unit of the distances.
+    p
+        Of the distance, 1 or 2.
     hashes
         Hashes k that have to agree in a table.
     tables
@@ -115,7 +125,8 @@ class PStableHashes(nn.Module):
     Raises
     ------
     ValueError
-        If a count is below one or ``width`` is not positive.
+        If a count is below one, ``width`` is not positive, or ``p`` is
+        neither 1 nor 2.
 
     Notes
     -----
@@ -135,6 +146,7 @@ class PStableHashes(nn.Module):
         dim: int,
         width: float,
         *,
+        p: int = 2,
         hashes: int = 8,
         tables: int = 10,
         seed: int = 0,
@@ -143,12 +155,19 @@ class PStableHashes(nn.Module):
         _check_counts(dim=dim, hashes=hashes, tables=tables)
         if width <= 0:
             raise ValueError(f"width must be positive, got {width}")
+        if p not in (1, 2):
+            raise ValueError(f"p must be 1 or 2, got {p}")
         generator = torch.Generator().manual_seed(seed)
-        directions = torch.randn(tables, hashes, dim, generator=generator)
+        directions = torch.empty(tables, hashes, dim)
+        if p == 1:
+            directions.cauchy_(generator=generator)
+        else:
+            directions.normal_(generator=generator)
         self.register_buffer("directions", directions)
         offsets = width * torch.rand(tables, hashes, generator=generator)
         self.register_buffer("offsets", offsets)
         self.width = width
+        self.p = p
 
     def forward(
         self, vectors: Float[Tensor, "count dim"]
@@ -162,8 +181,8 @@ class PStableHashes(nn.Module):
         query: Float[Tensor, " dim"],
         vectors: Float[Tensor, "count dim"],
     ) -> Float[Tensor, " count"]:
-        """Euclidean distances."""
-        distances: Tensor = (vectors - query).norm(dim=1)
+        """Distances, Euclidean or sums of absolute differences."""
+        distances: Tensor = (vectors - query).norm(p=self.p, dim=1)
         return distances
 
     def collision(
@@ -171,6 +190,11 @@ class PStableHashes(nn.Module):
     ) -> Float[Tensor, "*any"]:
         """Probability that one hash of two vectors so far apart agrees."""
         cells = self.width / distance
+        if self.p == 1:
+            share = 1 / cells
+            cut = share * share.square().log1p() / 2
+            cut = cut - torch.xlogy(share, share)
+            return 2 / pi * (cells.atan() - cut)
         missed = 2 * torch.special.ndtr(-cells)
         cut = 1 - torch.exp(-cells.square() / 2)
         agreed: Tensor = 1 - missed - 2 * cut / (sqrt(tau) * cells)

@@ -95,6 +95,7 @@ def contract_near_vectors_are_found_more_often(found) -> None:
     [
         HyperplaneHashes(32, hashes=5, tables=3),
         PStableHashes(32, 1.0, hashes=5, tables=3),
+        PStableHashes(32, 5.0, p=1, hashes=5, tables=3),
     ],
 )
 def test_near_vectors_meet_more_often(hashes) -> None:
@@ -117,6 +118,31 @@ def test_p_stable_collisions_follow_theory(distance: float) -> None:
     pair = torch.stack([start, start + distance * torch.eye(5)[2]])
     expected = hashes.collision(torch.tensor(distance)).item()
     assert abs(meeting_rate(hashes(pair)) - expected) < 0.011
+
+
+@pytest.mark.parametrize("distance", [0.3, 1.0, 4.0, 9.0])
+def test_cauchy_collisions_follow_theory_for_the_sum_of_differences(
+    distance: float,
+) -> None:
+    """Two steps along two axes: the Euclidean distance is another one."""
+    hashes = PStableHashes(5, 4.0, p=1, hashes=1, tables=MANY)
+    start = torch.randn(5)
+    step = distance * torch.tensor([0.0, 0.25, 0.0, -0.75, 0.0])
+    pair = torch.stack([start, start + step])
+    expected = hashes.collision(torch.tensor(distance)).item()
+    assert abs(meeting_rate(hashes(pair)) - expected) < 0.011
+    assert_close(hashes.distance(pair[0], pair[1:]), torch.tensor([distance]))
+
+
+def test_cauchy_theory_is_the_integral_of_its_derivation() -> None:
+    hashes = PStableHashes(2, 4.0, p=1)
+    for distance in (1.0, 4.0):
+        gap = torch.linspace(0, 4, 200_001, dtype=torch.float64)
+        density = 2 * distance / (math.pi * (distance**2 + gap**2))
+        expected = torch.trapezoid(density * (1 - gap / 4), gap)
+        found = hashes.collision(torch.tensor(distance).double())
+        assert_close(found, expected)
+    assert hashes.collision(torch.tensor(0.0)) == 1
 
 
 def test_p_stable_theory_is_the_integral_of_its_derivation() -> None:
@@ -191,6 +217,8 @@ def test_impossible_settings_are_refused() -> None:
             PStableHashes(width=1.0, **options)
     with pytest.raises(ValueError, match="width must be positive, got 0"):
         PStableHashes(5, 0)
+    with pytest.raises(ValueError, match="p must be 1 or 2, got 3"):
+        PStableHashes(5, 1.0, p=3)
     with pytest.raises(ValueError, match="tables must be at least 1, got 0"):
         candidate_probability(torch.tensor(0.5), hashes=1, tables=0)
     for shape in ((5,), (3, 4)):
