@@ -49,21 +49,27 @@ class Function(nn.Module):
         super().__init__()
         self.function = function
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Any:
         """Call it."""
-        output: Tensor = self.function(*inputs)
-        return output
+        return self.function(*inputs)
 
 
 class WithWeights(nn.Module):
-    """``nn.MultiheadAttention`` as it is mostly used: with its weights."""
+    """``nn.MultiheadAttention`` as it is mostly used: with its weights.
 
-    def __init__(self, dim: int, heads: int) -> None:
+    In evaluation torch takes another path of its own, which it calls fast.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, *, fast_path: bool = False
+    ) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.fast_path = fast_path
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend, and throw the weights away."""
+        self.attention.train(self.training or not self.fast_path)
         output: Tensor = self.attention(x, x, x, need_weights=True)[0]
         return output
 
@@ -151,6 +157,7 @@ class FineOnly(attention.DynamicCapacity):
 def matches() -> list[Match]:
     """All matches; needs timm."""
     from timm.layers.cbam import CbamModule
+    from timm.layers.eca import EcaModule
     from timm.layers.non_local_attn import NonLocalAttn
     from timm.layers.selective_kernel import SelectiveKernel
     from timm.layers.squeeze_excite import SEModule
@@ -196,6 +203,25 @@ def matches() -> list[Match]:
         training=0.55,
         memory=80.0,
     )
+    channel = replace(
+        squeeze,
+        mechanism="EfficientChannelAttention",
+        peer="timm EcaModule",
+        ours=partial(attention.EfficientChannelAttention, 256),
+        theirs=partial(EcaModule, 256),
+        forward=None,
+        training=None,
+    )
+    multihead = Match(
+        "MultiHeadAttention",
+        "nn.MultiheadAttention with weights",
+        partial(attention.MultiHeadAttention, 512, 8),
+        partial(WithWeights, 512, 8),
+        lambda: (torch.randn(4, 1024, 512),),
+        "4 x 1024 x 512, 8 heads",
+        forward=0.50,
+        training=0.66,
+    )
     additive = Match(
         "AdditiveAttention",
         "one broadcast over all pairs",
@@ -207,71 +233,124 @@ def matches() -> list[Match]:
         training=1.0,
         memory=35.0,
     )
+    pairwise = Match(
+        "SelfAttention2d",
+        "SAGAN as usually printed",
+        partial(attention.SelfAttention2d, 32, 4),
+        partial(NaiveSAGAN, 32),
+        lambda: (torch.randn(4, 32, 64, 64),),
+        "4 x 32 x 64 x 64",
+        forward=0.30,
+    )
+    sampling = Match(
+        "SpatialTransformer, sampling",
+        "affine_grid and grid_sample",
+        partial(Function, _sample),
+        GridSample,
+        lambda: (
+            torch.randn(32, 3, 224, 224),
+            torch.eye(2, 3) + 0.1 * torch.randn(32, 2, 3),
+        ),
+        "32 x 3 x 224 x 224",
+        forward=1.05,
+        training=1.05,
+    )
+    glimpse = Match(
+        "GlimpseReader",
+        "slicing sample by sample",
+        partial(Glimpse, 12, 3),
+        partial(SlicedGlimpse, 12, 3),
+        lambda: (torch.randn(64, 1, 60, 60), torch.rand(64, 2) - 0.5),
+        "64 x 1 x 60 x 60, 12 pixels, 3 scales",
+        forward=0.6,
+    )
+    capacity = Match(
+        "DynamicCapacity",
+        "its own fine network",
+        partial(attention.DynamicCapacity, 1, 10, patches=3),
+        partial(FineOnly, 1, 10, patches=3),
+        lambda: (torch.randn(64, 1, 100, 100),),
+        "64 x 1 x 100 x 100, 3 patches",
+        forward=0.5,
+        training=0.35,
+    )
     return [
         *(_dot_product(count) for count in (256, 1024, 2048)),
-        Match(
-            "MultiHeadAttention",
-            "nn.MultiheadAttention with weights",
-            partial(attention.MultiHeadAttention, 512, 8),
-            partial(WithWeights, 512, 8),
-            lambda: (torch.randn(4, 1024, 512),),
-            "4 x 1024 x 512, 8 heads",
-            forward=0.50,
-            training=0.66,
+        multihead,
+        _resized(
+            multihead,
+            lambda: (torch.randn(4, 256, 512),),
+            "4 x 256 x 512, 8 heads",
+        ),
+        replace(
+            multihead,
+            peer="the same on its fast path",
+            theirs=partial(WithWeights, 512, 8, fast_path=True),
+            forward=None,
+            training=None,
         ),
         additive,
-        replace(additive, compiled=True, forward=0.2, training=None),
-        squeeze,
-        replace(squeeze, channels_last=True, forward=None, training=None),
-        cbam,
-        replace(cbam, channels_last=True, forward=None, training=None),
-        replace(cbam, compiled=True, forward=0.56, training=0.35),
-        kernel,
-        replace(kernel, channels_last=True, forward=None, training=None),
-        non_local,
-        replace(non_local, channels_last=True, forward=None, training=None),
-        Match(
-            "SelfAttention2d",
-            "SAGAN as usually printed",
-            partial(attention.SelfAttention2d, 32, 4),
-            partial(NaiveSAGAN, 32),
-            lambda: (torch.randn(4, 32, 64, 64),),
-            "4 x 32 x 64 x 64",
-            forward=0.30,
+        replace(
+            additive, compiled=True, forward=0.2, training=None, memory=None
         ),
-        Match(
-            "SpatialTransformer, sampling",
-            "affine_grid and grid_sample",
-            partial(Function, _sample),
-            GridSample,
+        _resized(
+            additive, lambda: tuple(torch.randn(3, 4, 64, 128)), "4 x 64 x 128"
+        ),
+        *_layouts(squeeze),
+        *_layouts(channel),
+        *_layouts(cbam),
+        replace(cbam, compiled=True, forward=0.56, training=0.35),
+        *_layouts(kernel),
+        *_layouts(non_local),
+        pairwise,
+        replace(pairwise, channels_last=True, forward=None),
+        _resized(
+            pairwise,
+            lambda: (torch.randn(4, 32, 32, 32),),
+            "4 x 32 x 32 x 32",
+        ),
+        sampling,
+        _resized(
+            sampling,
             lambda: (
-                torch.randn(32, 3, 224, 224),
+                torch.randn(32, 64, 28, 28),
                 torch.eye(2, 3) + 0.1 * torch.randn(32, 2, 3),
             ),
-            "32 x 3 x 224 x 224",
-            forward=1.05,
-            training=1.05,
+            "32 x 64 x 28 x 28",
         ),
-        Match(
-            "GlimpseReader",
-            "slicing sample by sample",
-            partial(Glimpse, 12, 3),
-            partial(SlicedGlimpse, 12, 3),
-            lambda: (torch.randn(64, 1, 60, 60), torch.rand(64, 2) - 0.5),
-            "64 x 1 x 60 x 60, 12 pixels, 3 scales",
-            forward=0.6,
+        glimpse,
+        _resized(
+            glimpse,
+            lambda: (torch.randn(16, 3, 120, 120), torch.rand(16, 2) - 0.5),
+            "16 x 3 x 120 x 120, 12 pixels, 3 scales",
         ),
-        Match(
-            "DynamicCapacity",
-            "its own fine network",
-            partial(attention.DynamicCapacity, 1, 10, patches=3),
-            partial(FineOnly, 1, 10, patches=3),
-            lambda: (torch.randn(64, 1, 100, 100),),
-            "64 x 1 x 100 x 100, 3 patches",
-            forward=0.5,
-            training=0.35,
+        capacity,
+        _resized(
+            capacity,
+            lambda: (torch.randn(64, 1, 60, 60),),
+            "64 x 1 x 60 x 60, 3 patches",
         ),
     ]
+
+
+def _resized(match: Match, inputs: Inputs, size: str) -> Match:
+    """The same at another size, for which there is no goal."""
+    return replace(
+        match,
+        inputs=inputs,
+        size=size,
+        forward=None,
+        training=None,
+        memory=None,
+    )
+
+
+def _layouts(match: Match) -> list[Match]:
+    """On a map with either layout, and on one of a quarter the places."""
+    size = "32 x 256 x 14 x 14"
+    small = _resized(match, lambda: (torch.randn(32, 256, 14, 14),), size)
+    last = _resized(match, match.inputs, match.size)
+    return [match, replace(last, channels_last=True), small]
 
 
 def _dot_product(count: int) -> Match:

@@ -4,15 +4,20 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from attncourse.bench.growth import Growth, measure_growth
 from attncourse.bench.peers import Match, matches
 from attncourse.measure.cost import Cost, costs
 from attncourse.trials.provenance import hardware, versions
 from attncourse.trials.record import results_folder, write
+
+SECONDS = 0.5
+"""For how long a short race is run at least."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Bench:
     device: str
     threads: int
     races: tuple[Race, ...]
+    growth: tuple[Growth, ...]
     versions: dict[str, str]
     hardware: dict[str, str]
     command: str
@@ -80,9 +86,11 @@ def run_bench(
     device
         Where to run.
     repeats
-        Timed rounds of each race, after two to warm up.
+        Timed rounds of each race, after two to warm up; short ones go on
+        for half a second.
     only
-        Race only mechanisms whose name contains this.
+        Race only mechanisms whose name contains this, and leave out how
+        they grow.
     progress
         Show a bar.
 
@@ -105,9 +113,11 @@ def run_bench(
         device=device,
         threads=torch.get_num_threads(),
         races=tuple(races),
+        growth=() if only else measure_growth(device=device),
         versions=versions(),
         hardware=hardware(),
-        command=f"python -m attncourse bench --device {device}",
+        command=f"python -m attncourse bench --device {device} "
+        f"--repeats {repeats} --threads {torch.get_num_threads()}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -135,7 +145,8 @@ def load_bench(device: str = "cpu", folder: Path | None = None) -> Bench:
     try:
         content = json.loads(path.read_text("utf-8"))
         races = tuple(Race(**race) for race in content.pop("races"))
-        return Bench(races=races, **content)
+        growth = tuple(_growth(**curve) for curve in content.pop("growth"))
+        return Bench(races=races, growth=growth, **content)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path} is missing; run: python -m attncourse bench --device "
@@ -143,6 +154,11 @@ def load_bench(device: str = "cpu", folder: Path | None = None) -> Bench:
         ) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no bench record: {error}") from error
+
+
+def _growth(**content: Any) -> Growth:
+    series = ("counts", "milliseconds", "peak_mib")
+    return Growth(**content | {name: tuple(content[name]) for name in series})
 
 
 def _race(
@@ -163,7 +179,13 @@ def _race(
     if match.compiled:
         torch.compiler.reset()
         sides["ours"] = torch.compile(sides["ours"])  # type: ignore[assignment]
-    spent = costs(sides, *inputs, backward=backward, repeats=repeats)
+    spent = costs(
+        sides,
+        *inputs,
+        backward=backward,
+        repeats=repeats,
+        seconds=SECONDS,
+    )
     return _compare(match, backward, spent["ours"], spent["theirs"])
 
 

@@ -110,11 +110,22 @@ def costs(
     *inputs: Tensor,
     backward: bool = False,
     repeats: int = 11,
+    seconds: float = 0.0,
 ) -> dict[str, Cost]:
     """Measure several modules on the same inputs, like :func:`cost`.
 
     The timed calls are interleaved: each round calls every module once, so
     that a machine that slows down for a while slows all of them.
+
+    Parameters
+    ----------
+    modules
+        By the names under which their costs are returned.
+    inputs, backward, repeats
+        As for :func:`cost`.
+    seconds
+        Go on with rounds until so much time is spent, but for at most ten
+        times ``repeats``: short calls vary more from one to the next.
 
     Raises
     ------
@@ -129,9 +140,15 @@ def costs(
     }
     device = _device(modules, inputs)
     with _undone(modules, inputs, backward, device):
-        arithmetic = {name: _multiply_adds(calls[name]) for name in calls}
+        arithmetic = {
+            name: _multiply_adds(_call(_as_written(module), inputs, backward))
+            for name, module in modules.items()
+        }
+        for name, module in modules.items():
+            if _as_written(module) is not module:
+                calls[name]()  # compiles it
         peaks = {name: _peak_mib(calls[name], device) for name in calls}
-        times = _milliseconds(calls, device, repeats)
+        times = _milliseconds(calls, device, repeats, seconds)
     return {
         name: Cost(
             sum(p.numel() for p in module.parameters()),
@@ -142,6 +159,12 @@ def costs(
         )
         for name, module in modules.items()
     }
+
+
+def _as_written(module: nn.Module) -> nn.Module:
+    """What ``torch.compile`` wrapped: there the products can be counted."""
+    wrapped = getattr(module, "_orig_mod", module)
+    return wrapped if isinstance(wrapped, nn.Module) else module
 
 
 def _call(
@@ -231,9 +254,13 @@ def _milliseconds(
     calls: Mapping[str, Callable[[], object]],
     device: torch.device,
     repeats: int,
+    seconds: float,
 ) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(WARM_UP + repeats):
+    end = time.perf_counter() + seconds
+    for turn in range(WARM_UP + 10 * repeats):
+        if turn >= WARM_UP + repeats and time.perf_counter() > end:
+            break
         for name, call in calls.items():
             _synchronise(device)
             start = time.perf_counter()

@@ -9,12 +9,15 @@ import torch
 from torch.testing import assert_close
 
 from attncourse.__main__ import main
+from attncourse.attention import AdditiveAttention
 from attncourse.bench import Bench, Race, load_bench, run_bench
 from attncourse.bench.command import table
+from attncourse.bench.growth import Growth, curves, measure_growth
 from attncourse.bench.peers import (
     BroadcastAdditive,
     Glimpse,
     SlicedGlimpse,
+    WithWeights,
     matches,
 )
 from attncourse.bench.race import save_bench
@@ -35,10 +38,14 @@ RACE = Race(
     goal=0.6,
     memory_goal=15.0,
 )
+GROWTH = Growth(
+    "ours", 2, 1, (64, 128, 512), (1.0, 3.0, 48.0), (1.0, 2.0, 8.0)
+)
 BENCH = Bench(
     device="cpu",
     threads=2,
     races=(RACE,),
+    growth=(GROWTH,),
     versions={"torch": "2"},
     hardware={"cpu": "some"},
     command="python -m attncourse bench --device cpu",
@@ -90,6 +97,7 @@ def test_every_mechanism_of_the_goals_is_raced() -> None:
         "MultiHeadAttention",
         "AdditiveAttention",
         "SqueezeExcitation",
+        "EfficientChannelAttention",
         "CBAM",
         "SelectiveKernel",
         "NonLocal2d",
@@ -112,7 +120,7 @@ def test_both_sides_do_the_same_kind_of_work(match) -> None:
 
 
 def test_the_broadcast_peer_computes_the_same() -> None:
-    ours = matches()[4].ours()
+    ours = AdditiveAttention(128, 128, 128)
     theirs = BroadcastAdditive(128, 128, 128)
     theirs.load_state_dict(ours.state_dict())
     inputs = torch.randn(3, 2, 37, 128)
@@ -135,6 +143,44 @@ def test_the_command_races_and_writes_nothing_for_a_part(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_mechanism_runs_in_two_sizes_or_layouts() -> None:
+    kinds: dict[str, set[tuple[str, bool]]] = {}
+    for match in matches():
+        kind = (match.size, match.channels_last)
+        kinds.setdefault(match.mechanism, set()).add(kind)
+    assert all(len(found) > 1 for found in kinds.values()), kinds
+
+
+def test_the_peer_leaves_the_fast_path_unless_asked() -> None:
+    x = torch.randn(2, 5, 8)
+    for fast_path in (False, True):
+        peer = WithWeights(8, 2, fast_path=fast_path).eval()
+        with torch.no_grad(), torch.profiler.profile() as profile:
+            peer(x)
+        used = {event.key for event in profile.key_averages()}
+        assert ("aten::_native_multi_head_attention" in used) is fast_path
+
+
+def test_slopes_are_powers_of_the_number_of_tokens() -> None:
+    assert GROWTH.time_slope == pytest.approx(2)
+    assert GROWTH.memory_slope == pytest.approx(1)
+
+
+def test_growth_is_measured_for_every_curve() -> None:
+    """With weights every pair costs four bytes, without them nothing."""
+    found = measure_growth(repeats=1, counts=(256, 512))
+    assert [each.mechanism for each in found] == [
+        curve.mechanism for curve in curves()
+    ]
+    for each in found:
+        assert each.counts == (256, 512)
+        pairs = 512**2 * 4 / 2**20
+        if each.memory_theory == 2:
+            assert each.peak_mib[1] >= pairs
+        else:
+            assert each.memory_slope < 1.2
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"only .*'CBAM'.* got 'Attn9'"):
         run_bench(only="Attn9")
@@ -147,4 +193,7 @@ def test_the_record_in_the_checkout_is_whole() -> None:
         pytest.skip("no bench recorded on this device")
     raced = {race.mechanism for race in bench.races}
     assert raced == {match.mechanism for match in matches()}
+    assert [each.mechanism for each in bench.growth] == [
+        curve.mechanism for curve in curves()
+    ]
     assert json.dumps(bench.versions)

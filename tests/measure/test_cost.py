@@ -254,3 +254,34 @@ def test_on_a_gpu(backward: bool) -> None:
     assert found.multiply_adds == 73_000 * 67 * 71 * (1 + backward)
     assert found.peak_mib >= 73_000 * 71 * 4 / 2**20
     assert torch.equal(torch.cuda.get_rng_state(), random)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_compiled_module_counts_like_the_one_it_came_from(
+    backward: bool,
+) -> None:
+    layers = nn.Sequential(nn.Linear(7, 11), nn.Linear(11, 5))
+    torch.compiler.reset()
+    compiled = torch.compile(layers, backend="aot_eager")
+    x = torch.randn(3, 7)
+    found = cost(compiled, x, backward=backward, repeats=1)
+    plain = cost(layers, x, backward=backward, repeats=1)
+    assert found.multiply_adds == plain.multiply_adds > 0
+    assert found.parameters == plain.parameters
+
+
+def test_short_calls_are_repeated_for_the_seconds_asked() -> None:
+    calls = []
+
+    class Counted(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            calls.append(1)
+            return x
+
+    costs({"counted": Counted()}, torch.zeros(3), repeats=2)
+    few = len(calls)
+    calls.clear()
+    costs({"counted": Counted()}, torch.zeros(3), repeats=2, seconds=60.0)
+    assert len(calls) == few + 18  # ten times as many, and no more
