@@ -1,0 +1,294 @@
+"""Does a block of self-attention help convolutions to compare two places?"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attncourse.attention import NonLocal2d, SelfAttention2d
+from attncourse.exhibits.pairwise_maps import SoftmaxOverQueries2d
+from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.claims.same_different import (
+    DIM,
+    GRID,
+    SIDE,
+    CellEncoder,
+    Comparison,
+    ResidualConvolutions,
+    TwoDigits,
+    near_and_far,
+    partner_scores,
+    partner_weights,
+    trained_encoder,
+)
+from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.runs import Arm
+
+OnMap = Callable[[], nn.Module]
+
+
+class OwnPlace2d(SelfAttention2d):
+    """The same layer, but each place reads itself alone: a 1 x 1 step."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        **_: bool,
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Add the value of each place to it, times gamma."""
+        value = self.project(x)[:, -x.shape[1] :]
+        return self._add(x, value.flatten(2).mT.unsqueeze(1))
+
+
+class EqualWeights2d(SelfAttention2d):
+    """The same layer, but each place reads the mean of all places."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        **_: bool,
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Add the mean value to every place, times gamma."""
+        value = self.project(x)[:, -x.shape[1] :].flatten(2).mT
+        mean = value.mean(1, keepdim=True).expand_as(value)
+        return self._add(x, mean.unsqueeze(1))
+
+
+def open_from_the_start() -> SelfAttention2d:
+    """Build the layer with gamma at one."""
+    layer = SelfAttention2d(DIM)
+    nn.init.ones_(layer.gamma)
+    return layer
+
+
+class ConvolutionsWith(nn.Module):
+    """Residual convolutions with a layer behind each of their stages.
+
+    Parameters
+    ----------
+    trunk
+        The convolutions.
+    after
+        One layer for each stage, or None.
+    """
+
+    def __init__(
+        self, trunk: ResidualConvolutions, after: Sequence[OnMap | None]
+    ) -> None:
+        super().__init__()
+        self.blocks = trunk.blocks
+        self.attention = nn.ModuleList(
+            nn.Identity() if layer is None else layer() for layer in after
+        )
+
+    def forward(
+        self, x: Float[Tensor, "batch dim rows columns"]
+    ) -> Float[Tensor, "batch dim rows columns"]:
+        """Convolve, then attend, stage by stage."""
+        for block, attention in zip(self.blocks, self.attention, strict=True):
+            x = attention(F.relu(x + block(x)))
+        return x
+
+
+SAGAN = partial(SelfAttention2d, DIM)
+NON_LOCAL = partial(NonLocal2d, DIM)
+LAYERS: dict[str, tuple[str, Sequence[OnMap | None]]] = {
+    "none": ("convolutions alone", (None, None)),
+    "own": ("each place reads itself", (partial(OwnPlace2d, DIM), None)),
+    "uniform": ("equal weights", (partial(EqualWeights2d, DIM), None)),
+    "sagan": ("one SAGAN block", (SAGAN, None)),
+    "sagan-open": ("one, gamma starts at 1", (open_from_the_start, None)),
+    "sagan-every": ("one after every stage", (SAGAN, SAGAN)),
+    "non-local": ("one non-local block", (NON_LOCAL, None)),
+    "queries": (
+        "softmax over the queries (wrong)",
+        (partial(SoftmaxOverQueries2d, DIM), None),
+    ),
+}
+
+
+def build(arm: str, encoder: nn.Module | None = None) -> Comparison:
+    """Build the network of an arm; all arms of a seed share their trunk."""
+    encoder = encoder or CellEncoder()
+    trunk = ResidualConvolutions()
+    model = Comparison(lambda: trunk, encoder)
+    model.mixer = ConvolutionsWith(trunk, LAYERS[arm][1])
+    return model
+
+
+def pairwise_layers(model: nn.Module) -> list[SelfAttention2d | NonLocal2d]:
+    """Return all layers that attend from place to place."""
+    kinds = SelfAttention2d | NonLocal2d
+    return [layer for layer in model.modules() if isinstance(layer, kinds)]
+
+
+Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def equal_weights(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    """Give every pair the same score."""
+    return torch.zeros_like(query), key
+
+
+def shuffled_keys(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    """Put the keys of a map on other places, drawn by a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(key[0, 0].numel(), generator=generator)
+    return query, key.flatten(2)[..., order].view_as(key)
+
+
+def with_changed(model: Comparison, change: Change) -> Comparison:
+    """Copy a model and change query and key of all its pairwise layers."""
+    changed = deepcopy(model)
+    for layer in pairwise_layers(changed):
+        hook = partial(_change, change, _width(layer))
+        layer.project.register_forward_hook(hook)
+    return changed
+
+
+def _width(layer: SelfAttention2d | NonLocal2d) -> int:
+    """Channels of the query and of the key."""
+    if isinstance(layer, SelfAttention2d):
+        return layer.widths[0]
+    return layer.project.out_channels // 3
+
+
+def _change(
+    change: Change,
+    width: int,
+    _module: nn.Module,
+    _given: object,
+    projected: Tensor,
+) -> Tensor:
+    query, key, value = projected.tensor_split([width, 2 * width], 1)
+    return torch.cat([*change(query, key), value], 1)
+
+
+def gates(model: nn.Module) -> list[float]:
+    """How far each pairwise layer has opened.
+
+    That is gamma, or the mean size of the normalisation's scale.
+    """
+    return [
+        layer.gamma.item()
+        if isinstance(layer, SelfAttention2d)
+        else layer.norm.weight.abs().mean().item()
+        for layer in pairwise_layers(model)
+    ]
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one arm and score it, and what its first map is worth."""
+    encoder = deepcopy(trained_encoder(seed))
+    torch.manual_seed(seed)
+    model = build(arm, encoder)
+    fit(
+        model,
+        TwoDigits(budget.scenes, seed=seed),
+        epochs=budget.epochs,
+        batch_size=budget.batch_size,
+        lr=budget.lr,
+        seed=seed,
+        progress=False,
+    )
+    test = TwoDigits(budget.test_scenes, split="test").draw()
+    metrics = evaluate(model, test) | near_and_far(model, test)
+    if arm != "none":
+        metrics["gate"] = gates(model)[0]
+    if arm not in ("none", "own", "uniform"):
+        metrics |= partner_scores(partner_weights(model, test), test)
+        for name, change in {
+            "drop_uniform": equal_weights,
+            "drop_shuffled": shuffled_keys,
+        }.items():
+            left = evaluate(with_changed(model, change), test)["accuracy"]
+            metrics[name] = metrics["accuracy"] - left
+    return metrics
+
+
+def _gain(statement: str, arm: str, against: str, above: float) -> Prediction:
+    return Prediction(
+        statement, metric="accuracy", arm=arm, against=against, above=above
+    )
+
+
+CLAIM = Claim(
+    question=(
+        "Does a block of self-attention help convolutions to compare two "
+        "places, and do more blocks help more?"
+    ),
+    source=(
+        "Two public articles: attention behind a convolution makes it "
+        "global; self-attention is stacked behind every convolution."
+    ),
+    arms={
+        name: Arm(label, partial(build, name))
+        for name, (label, _) in LAYERS.items()
+    },
+    control="none",
+    run=run,
+    example=(1, 1, GRID * SIDE, GRID * SIDE),
+    metrics=("accuracy", "near", "far"),
+    predictions=(
+        _gain(
+            "One SAGAN block is worth more than a point of accuracy.",
+            "sagan",
+            "none",
+            0.01,
+        ),
+        _gain(
+            "More than a point of it is due to the choice of the weights, "
+            "not to a mean over all places.",
+            "sagan",
+            "uniform",
+            0.01,
+        ),
+        _gain(
+            "A SAGAN block after every stage is better than one.",
+            "sagan-every",
+            "sagan",
+            0.0,
+        ),
+        _gain(
+            "One non-local block is worth more than a point.",
+            "non-local",
+            "none",
+            0.01,
+        ),
+        _gain(
+            "Gamma at zero costs less than a point against gamma at one.",
+            "sagan",
+            "sagan-open",
+            -0.01,
+        ),
+        _gain(
+            "A softmax over the queries costs less than two points: the "
+            "accuracy hardly shows it.",
+            "queries",
+            "sagan",
+            -0.02,
+        ),
+        Prediction(
+            "A digit gives more than a quarter of its weight on other cells "
+            "to the other digit.",
+            metric="mass",
+            arm="sagan",
+            against=None,
+            above=0.25,
+        ),
+        Prediction(
+            "The weights are a cause: with shuffled keys the network loses "
+            "more than five points.",
+            metric="drop_shuffled",
+            arm="sagan",
+            against=None,
+            above=0.05,
+        ),
+    ),
+    quick=Profile(seeds=5, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
+    full=Profile(seeds=6, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
+)
