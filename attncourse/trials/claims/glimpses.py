@@ -327,6 +327,6 @@ CLAIM = Claim(
             above=0.2,
         ),
     ),
-    quick=Profile(seeds=5, budget=Budget(epochs=32, batch_size=128, lr=2e-3)),
-    full=Profile(seeds=5, budget=Budget(epochs=32, batch_size=128, lr=2e-3)),
+    quick=Profile(seeds=5, budget=Budget(epochs=24, batch_size=128, lr=2e-3)),
+    full=Profile(seeds=5, budget=Budget(epochs=24, batch_size=128, lr=2e-3)),
 )
