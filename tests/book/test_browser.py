@@ -152,6 +152,75 @@ def test_first_frame_shows_without_scripts(
     context.close()
 
 
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_question_is_answered_by_keyboard(name: str, desk: Visit) -> None:
+    desk.open(name)
+    page = desk.page
+    for question in page.locator("fieldset.quiz").all():
+        radios, answer = (
+            question.locator("input"),
+            question.get_by_role("status"),
+        )
+        assert answer.inner_text() == ""
+        radios.first.focus()
+        outline = "e => getComputedStyle(e).outlineStyle"
+        page.keyboard.press("ArrowDown")
+        assert radios.nth(1).evaluate(outline) != "none"
+        assert "Press Enter" in answer.inner_text()
+        page.keyboard.press("Enter")
+        first = answer.inner_text()
+        assert first.startswith(("✓ Right.", "✗ Not so."))
+        page.keyboard.press("ArrowUp")
+        assert answer.inner_text() not in (first, "")
+    assert desk.messages == []
+    assert desk.outside == []
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_an_answer_stays_in_this_browser(name: str, desk: Visit) -> None:
+    desk.open(name)
+    page = desk.page
+    page.locator("fieldset.quiz label").last.click()
+    kept = page.locator("fieldset.quiz .quiz-answer").last.inner_text()
+    assert kept.startswith(("✓ Right.", "✗ Not so."))
+    check_accessibility(page, colours=True)
+    page.reload()
+    answer = page.locator("fieldset.quiz .quiz-answer").last
+    assert answer.inner_text() == kept
+    assert page.locator("fieldset.quiz input:checked").count() == 1
+    assert page.context.cookies() == []
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    assert answer.inner_text() == ""
+    assert page.locator("fieldset.quiz input:checked").count() == 0
+    assert desk.outside == []
+
+
+def test_a_question_works_without_storage(desk: Visit) -> None:
+    deny = "() => { throw new DOMException('denied', 'SecurityError'); }"
+    desk.page.add_init_script(
+        f"Object.defineProperty(window, 'localStorage', {{get: {deny}}})"
+    )
+    desk.page.goto(f"{desk.address}/{LESSONS[0]}.html")
+    desk.page.locator("fieldset.quiz label").first.click()
+    answer = desk.page.locator("fieldset.quiz .quiz-answer").first
+    assert answer.inner_text().startswith(("✓ Right.", "✗ Not so."))
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_explanations_open_without_scripts(
+    name: str, browser: Any, address: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/{name}.html")
+    for details in page.locator("fieldset.quiz details").all():
+        details.locator("summary").click()
+        assert details.locator(".quiz-why").is_visible()
+    assert not page.locator("fieldset.quiz input").first.is_visible()
+    context.close()
+
+
 def test_search_finds_a_lesson(desk: Visit) -> None:
     desk.page.goto(f"{desk.address}/search.html?q=softmax")
     results = desk.page.locator("#search-results ul.search > li")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from attncourse.practice import exercises
+
 COLUMNS = 79
 LINES = 22
 SECONDS = 60
+EXERCISES = exercises()
 SET_UP = """\
 try:
     import attncourse  # noqa: F401
@@ -89,8 +93,8 @@ def test_code_fits_the_page(lesson: Path) -> None:
 def test_parts_of_a_lesson_are_there(lesson: Path) -> None:
     text = prose(lesson)
     assert ":class: goals" in text
-    assert text.count(":class: exercise") >= 2
-    assert text.count("{dropdown} Solution") >= 2
+    exercised = text.count(":class: exercise")
+    assert text.count("{dropdown} Solution") >= exercised
     assert "## Summary" in text
 
 
@@ -132,7 +136,53 @@ def test_labels_are_unique() -> None:
         text = prose(lesson)
         labels = re.findall(r"^\$\$ \(([\w-]+)\)", text, re.MULTILINE)
         labels += re.findall(r"^\(([\w-]+)\)=", text, re.MULTILINE)
-        labels += re.findall(r"^:label: (\S+)", text, re.MULTILINE)
+        labels += re.findall(r"^:(?:label|name): (\S+)", text, re.MULTILINE)
         for label in labels:
             assert label not in found, f"{label}: {lesson.stem}, too"
             found[label] = lesson.stem
+
+
+def called(lesson: Path, function: str) -> Counter[str]:
+    """How often the code calls `function` for each exercise."""
+    code = "\n".join(c.source for c in execution.code_cells(read(lesson)))
+    return Counter(re.findall(rf'\b{function}\(\s*"([\w.]+)"', code))
+
+
+@every_lesson
+def test_exercises_are_judged_helped_and_solved(lesson: Path) -> None:
+    checked = called(lesson, "check")
+    assert checked.keys() <= EXERCISES.keys()
+    assert len(checked) >= 4
+    assert len({EXERCISES[name].kind for name in checked}) >= 3
+    assert set(checked.values()) == {1}
+    assert called(lesson, "solution") == checked
+    hints = re.findall(r"^:+\{hints\} (\S+)$", prose(lesson), re.MULTILINE)
+    assert Counter(hints) == checked
+
+
+def test_every_exercise_stands_in_one_lesson() -> None:
+    used = [name for each in LESSONS for name in called(each, "solution")]
+    assert Counter(used) == Counter(EXERCISES)
+
+
+@every_lesson
+def test_asks_before_it_answers(lesson: Path) -> None:
+    text = prose(lesson)
+    questions = re.findall(r"^:+\{question\} \S.*\?$", text, re.MULTILINE)
+    assert 1 <= len(questions) == text.count("{question}") <= 3
+
+
+@every_lesson
+def test_stubs_are_rejected_and_solutions_are_right(lesson: Path) -> None:
+    notebook = execution.stored(lesson)
+    if notebook is None:
+        pytest.skip("not executed yet: run `make book`")
+    for cell in execution.code_cells(notebook):
+        judged = re.search(r'\b(check|solution)\(\s*"([\w.]+)"', cell.source)
+        if judged is None:
+            continue
+        function, name = judged.groups()
+        shown = [o.data["text/plain"] for o in cell.outputs if "data" in o]
+        expected = {"check": "Not yet", "solution": "Right"}[function]
+        last = shown[-1].splitlines()[-1]
+        assert last.startswith(f"{expected} ({name}). ")

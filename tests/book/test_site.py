@@ -166,6 +166,32 @@ def test_lesson_shows_its_outputs(name: str) -> None:
 
 
 @every_page
+def test_questions_load_their_script(name: str) -> None:
+    questions = page(name).select("article fieldset.quiz")
+    sources = [s.get("src", "") for s in page(name).find_all("script")]
+    assert any("question.js" in x for x in sources) == bool(questions)
+    for question in questions:
+        assert question["id"]
+        assert question.legend.get_text().strip().endswith("?")
+        assert len(question.select(".quiz-right")) == 1
+        options = question.select(".quiz-option")
+        assert len(options) == len(question.select(".quiz-why p + *"))
+
+
+@every_lesson
+def test_hints_and_verdicts_are_shown(name: str) -> None:
+    titles = [
+        summary.get_text().strip()
+        for summary in article(name).select("details.sd-dropdown > summary")
+    ]
+    assert titles.count("Hint 1") >= 4
+    assert titles.count("Hint 2") >= titles.count("Hint 1")
+    text = article(name).get_text()
+    assert text.count("✗ Not yet") >= 4
+    assert text.count("✓ Right") >= 4
+
+
+@every_page
 def test_every_page_is_in_the_contents(name: str) -> None:
     here = os.path.dirname(name) or "."
     for link in page(name).select("nav.bd-links a.internal[href]"):
