@@ -45,7 +45,7 @@ def test_the_wider_network_is_about_as_large_as_cbam(models):
     extra = size(models["wider"]) - size(models["average"])
     gates = size(models["cbam"]) - size(models["average"])
     assert abs(gates - extra) <= 0.03 * gates
-    for other in "spatial first", "parallel":
+    for other in "spatial_first", "parallel":
         assert size(models[other]) == size(models["cbam"])
 
 
@@ -61,7 +61,7 @@ def test_all_arms_of_one_width_start_from_the_same_trunk(models):
 
 
 @pytest.mark.parametrize(
-    "arm", ["channel", "spatial", "cbam", "spatial first", "parallel"]
+    "arm", ["channel", "spatial", "cbam", "spatial_first", "parallel"]
 )
 def test_the_output_is_the_map_times_both_gates(models, arm):
     model = models[arm]

@@ -41,7 +41,7 @@ def test_scenes_have_as_many_digits_of_each_size():
 
 
 def test_the_wider_control_is_about_as_large_as_attention(models):
-    attention, wider = size(models["attention"]), size(models["wider mean"])
+    attention, wider = size(models["attention"]), size(models["wider_mean"])
     assert abs(attention - wider) < 0.02 * attention
     for other in "fine", "coarse", "max":
         assert size(models[other]) == size(models["mean"])

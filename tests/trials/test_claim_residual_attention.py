@@ -29,17 +29,17 @@ def test_the_longer_trunk_does_as_much_work_as_five_masks(models):
     images = torch.zeros(1, 1, 40, 40)
     work = {
         arm: cost(models[arm], images, repeats=1).multiply_adds
-        for arm in ("residual x5", "longer trunk")
+        for arm in ("residual_x5", "longer_trunk")
     }
-    ratio = work["longer trunk"] / work["residual x5"]
+    ratio = work["longer_trunk"] / work["residual_x5"]
     assert ratio == pytest.approx(1, abs=0.01)
 
 
 def test_both_forms_start_from_the_same_weights(models):
     for depth in (1, 5):
         naive, residual = (
-            models[f"naive x{depth}"],
-            models[f"residual x{depth}"],
+            models[f"naive_x{depth}"],
+            models[f"residual_x{depth}"],
         )
         assert size(naive) == size(residual)
         pairs = zip(naive.parameters(), residual.parameters(), strict=True)
@@ -48,7 +48,7 @@ def test_both_forms_start_from_the_same_weights(models):
 
 def test_a_mask_of_zero_leaves_the_trunk(models):
     images = torch.rand(3, 1, 40, 40)
-    model = models["residual x5"]
+    model = models["residual_x5"]
     closed = with_masks_replaced(model, torch.zeros_like)
     maps = model.stem(images)
     trunk = maps
@@ -62,7 +62,7 @@ def test_a_mask_of_zero_leaves_the_trunk(models):
 def test_growth_falls_with_the_product_and_rises_with_one_more(models):
     images = torch.rand(8, 1, 40, 40)
     naive, trunk, residual = (
-        models[f"{name} x5"].growth(images)
+        models[f"{name}_x5"].growth(images)
         for name in ("naive", "trunk", "residual")
     )
     assert naive < trunk < residual
@@ -77,7 +77,7 @@ def test_shuffled_masks_keep_their_values():
 
 def test_a_short_run_gives_all_metrics():
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
-    metrics = run("residual x1", seed=2, budget=budget)
+    metrics = run("residual_x1", seed=2, budget=budget)
     assert set(metrics) == {
         "accuracy",
         "growth",
@@ -87,5 +87,5 @@ def test_a_short_run_gives_all_metrics():
         "pointing",
         "drop_shuffled",
     }
-    assert metrics == run("residual x1", seed=2, budget=budget)
-    assert "mass" not in run("trunk x1", seed=2, budget=budget)
+    assert metrics == run("residual_x1", seed=2, budget=budget)
+    assert "mass" not in run("trunk_x1", seed=2, budget=budget)

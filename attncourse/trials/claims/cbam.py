@@ -191,7 +191,7 @@ ARMS = {
         "CBAM: channels, then places",
         gated(partial(CBAM, CHANNELS, REDUCTION)),
     ),
-    "spatial first": Arm(
+    "spatial_first": Arm(
         "places, then channels",
         gated(partial(CBAM, CHANNELS, REDUCTION, spatial_first=True)),
     ),
@@ -288,7 +288,7 @@ CLAIM = Claim(
             "Channels first is more accurate than places first.",
             metric="accuracy",
             arm="cbam",
-            against="spatial first",
+            against="spatial_first",
             above=0.0,
         ),
         Prediction(

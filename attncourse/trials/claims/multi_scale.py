@@ -186,7 +186,7 @@ FUSIONS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
         partial(FixedFusion, (0.5,), mean_of_views),
     ),
     "mean": ("mean of both", partial(FixedFusion, SCALES, mean_of_views)),
-    "wider mean": (
+    "wider_mean": (
         "mean of both, wider",
         partial(FixedFusion, SCALES, mean_of_views, 23),
     ),
@@ -327,7 +327,7 @@ CLAIM = Claim(
         "surveys name it without numbers."
     ),
     arms=ARMS,
-    control="wider mean",
+    control="wider_mean",
     run=run,
     example=(1, 1, 48, 48),
     metrics=("accuracy", "accuracy_small", "accuracy_large"),
@@ -345,7 +345,7 @@ CLAIM = Claim(
             "with the mean of the views.",
             metric="accuracy",
             arm="attention",
-            against="wider mean",
+            against="wider_mean",
             above=0.0,
         ),
         Prediction(

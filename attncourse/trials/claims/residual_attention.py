@@ -145,7 +145,7 @@ MODULES: dict[str, tuple[str, Callable[[int], nn.Module]]] = {
 }
 
 ARMS = {
-    f"{name} x{depth}": Arm(
+    f"{name}_x{depth}": Arm(
         f"{label}, {depth} module{'s' if depth > 1 else ''}",
         partial(network, module, depth),
     )
@@ -154,7 +154,7 @@ ARMS = {
 }
 # A trunk of as many multiply-adds as five modules with their masks.
 LONGER = 12
-ARMS["longer trunk"] = Arm(
+ARMS["longer_trunk"] = Arm(
     f"trunk alone, {LONGER} modules", partial(network, TrunkAlone, LONGER)
 )
 
@@ -229,7 +229,7 @@ CLAIM = Claim(
         "named without numbers in surveys."
     ),
     arms=ARMS,
-    control=f"trunk x{DEEP}",
+    control=f"trunk_x{DEEP}",
     run=run,
     example=(1, 1, 40, 40),
     metrics=("accuracy", "growth_at_start", "growth"),
@@ -238,36 +238,36 @@ CLAIM = Claim(
             "Five modules in a row: 1 + M is more accurate than M by more "
             "than two points.",
             metric="accuracy",
-            arm=f"residual x{DEEP}",
-            against=f"naive x{DEEP}",
+            arm=f"residual_x{DEEP}",
+            against=f"naive_x{DEEP}",
             above=0.02,
         ),
         Prediction(
             "One module: 1 + M is more accurate than M.",
             metric="accuracy",
-            arm=f"residual x{SHALLOW}",
-            against=f"naive x{SHALLOW}",
+            arm=f"residual_x{SHALLOW}",
+            against=f"naive_x{SHALLOW}",
             above=0.0,
         ),
         Prediction(
             "Five naive modules are less accurate than their trunk alone.",
             metric="accuracy",
-            arm=f"trunk x{DEEP}",
-            against=f"naive x{DEEP}",
+            arm=f"trunk_x{DEEP}",
+            against=f"naive_x{DEEP}",
             above=0.0,
         ),
         Prediction(
             "Five masks with 1 + M beat a trunk with as many multiply-adds.",
             metric="accuracy",
-            arm=f"residual x{DEEP}",
-            against="longer trunk",
+            arm=f"residual_x{DEEP}",
+            against="longer_trunk",
             above=0.0,
         ),
         Prediction(
             "The masks are a cause: shuffled over their places they cost "
             "five residual modules more than ten points of accuracy.",
             metric="drop_shuffled",
-            arm=f"residual x{DEEP}",
+            arm=f"residual_x{DEEP}",
             against=None,
             above=0.1,
         ),
