@@ -223,17 +223,18 @@ def _mean(
     values: Float[Tensor, "batch channels height width"], side: int
 ) -> Float[Tensor, "batch channels height width"]:
     """Mean over a square around each pixel, of what lies in the image."""
-    return F.avg_pool2d(
-        values, side, 1, padding=side // 2, count_include_pad=False
-    )
+    for shape in ((side, 1), (1, side)):
+        padding = (shape[0] // 2, shape[1] // 2)
+        values = F.avg_pool2d(
+            values, shape, 1, padding, count_include_pad=False
+        )
+    return values
 
 
 ARMS = {
     "centre": Arm("the middle, whatever the image", Centre),
     "contrast": Arm("contrast, nothing learnt", Contrast),
-    "contrast+centre": Arm(
-        "contrast times the middle", contrast_times_centre
-    ),
+    "contrast+centre": Arm("contrast times the middle", contrast_times_centre),
     "network": Arm("convolutional network", SaliencyNetwork),
     "network+centre": Arm(
         "network with a learnt centre", partial(SaliencyNetwork, bias=True)
