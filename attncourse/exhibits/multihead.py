@@ -1,4 +1,4 @@
-"""Multi-head attention, written wrongly in three ways."""
+"""Multi-head attention, written wrongly in four ways."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -45,3 +45,20 @@ class ScaledByFullWidth(MultiHeadAttention):
             self._split(self.value(query)),
         )
         return self._merge(heads)
+
+
+class FeaturesAsTokens(MultiHeadAttention):
+    """Wrong: the features of a token attend to each other, not the tokens.
+
+    The product runs over the heads and the softmax over the features, so
+    that changing one token leaves what the others receive as it was.
+    """
+
+    def forward(self, query: Tensor) -> Tensor:  # type: ignore[override]
+        queries, keys, values = (
+            self._split(project(query)).movedim(1, -1)
+            for project in (self.query, self.key, self.value)
+        )  # (batch, tokens, head_dim, heads)
+        mixed = scaled_dot_product_attention(queries, keys, values)
+        assert isinstance(mixed, Tensor)
+        return self._merge(mixed.movedim(-1, 1))

@@ -1,4 +1,4 @@
-"""Self-attention on maps, written wrongly in four ways."""
+"""Self-attention on maps, written wrongly in five ways."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -87,3 +87,19 @@ class WithoutShortcut2d(_Explicit):
         tokens: Float[Tensor, "batch 1 places channels"],
     ) -> Float[Tensor, "batch channels height width"]:
         return super()._add(x, tokens) - x
+
+
+class FeaturesTimesWeights2d(_Explicit):
+    """Wrong: every place is multiplied by how much the others look at it.
+
+    That is a gate. It can make a place louder, but brings nothing from one
+    place to another, which is what the layer is for.
+    """
+
+    def mix(
+        self,
+        weights: Float[Tensor, "batch places places"],
+        value: Float[Tensor, "batch channels places"],
+    ) -> Float[Tensor, "batch channels places"]:
+        """Gate each place."""
+        return value * weights.mean(1, keepdim=True)

@@ -1,11 +1,11 @@
-"""Retrieval, written wrongly in five ways."""
+"""Retrieval, written wrongly in six ways."""
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from attncourse.models import GalleryAttention
-from attncourse.retrieval import HyperplaneHashes
+from attncourse.retrieval import Descriptor, HyperplaneHashes
 from attncourse.retrieval.hashing import project
 
 
@@ -106,3 +106,17 @@ class ShiftedGallery(GalleryAttention):
             scale * queries[None], scaled[:, :-1], scaled[:, 1:]
         )
         return self._add(scale * queries, found)
+
+
+class SamplesAsScales(Descriptor):
+    """Wrong: meant to join several maps of an image, it joins the images.
+
+    A loop over what should be a list of maps runs over the batch of a
+    single one, and the vectors are laid side by side on the last axis: one
+    table for the whole batch, whatever its size.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Pool the first axis one by one."""
+        pooled = [self.pooling(each[None]).mT for each in x]
+        return torch.cat(pooled, -1)  # (channels, batch)

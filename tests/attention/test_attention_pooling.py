@@ -68,3 +68,19 @@ def test_heads_must_divide_channels(channels: int, heads: int) -> None:
     message = f"channels={channels} and heads={heads}"
     with pytest.raises(ValueError, match=message):
         AttentionPooling(channels, heads)
+
+
+@pytest.mark.parametrize(
+    "layout", [torch.contiguous_format, torch.channels_last]
+)
+@pytest.mark.parametrize("heads", [1, 7])
+def test_the_fused_kernel_is_really_taken(
+    layout: torch.memory_format, heads: int
+) -> None:
+    x = torch.randn(2, 14, 5, 3).contiguous(memory_format=layout)
+    module = AttentionPooling(14, heads)
+    with torch.profiler.profile() as recorded:
+        module(x)
+    used = {event.key for event in recorded.key_averages()}
+    assert any("flash" in name for name in used), used
+    assert not any("attention_math" in name for name in used), used

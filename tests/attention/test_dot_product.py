@@ -187,6 +187,29 @@ def test_heads_that_stand_side_by_side_are_not_copied() -> None:
     assert "aten::copy_" not in kernels_of(heads, heads)
 
 
+@pytest.mark.parametrize("extra", ["mask", "score_bias", "both", "empty row"])
+@pytest.mark.parametrize("value_dim", [7, 13])
+def test_masks_and_biases_keep_the_fused_kernel(
+    extra: str, value_dim: int
+) -> None:
+    query = tokens(2, 3, 7, 5, dtype=torch.float32).mT
+    value = tokens(2, 3, value_dim, 5, dtype=torch.float32).mT
+    mask = torch.ones(5, 5, dtype=torch.bool).tril()
+    if extra == "empty row":
+        mask[0] = False
+    options = {
+        "mask": None if extra == "score_bias" else mask,
+        "score_bias": torch.randn(1, 3, 5, 5)
+        if extra in ("score_bias", "both")
+        else None,
+    }
+    with torch.profiler.profile() as profile:
+        scaled_dot_product_attention(query, query, value, **options)
+    kernels = {event.key for event in profile.key_averages()}
+    assert any("flash" in name for name in kernels), kernels
+    assert not any("attention_math" in name for name in kernels), kernels
+
+
 # Each contract takes an implementation that returns (output, weights).
 
 

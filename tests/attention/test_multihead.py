@@ -41,9 +41,33 @@ def test_it_equals_torch() -> None:
     contract_equals_torch(MultiHeadAttention)
 
 
+def contract_every_token_is_heard(kind: type) -> None:
+    torch.manual_seed(0)
+    module = kind(14, 2)
+    x = torch.randn(3, 5, 14)
+    changed = x.clone()
+    changed[:, 1] += 1
+    moved = (module(changed) - module(x)).abs().amax(-1)
+    assert (moved > 1e-4).all()
+
+
+def test_every_token_is_heard() -> None:
+    contract_every_token_is_heard(MultiHeadAttention)
+
+
+def test_features_that_attend_to_each_other_are_rejected() -> None:
+    with pytest.raises(AssertionError):
+        contract_every_token_is_heard(wrong.FeaturesAsTokens)
+
+
 @pytest.mark.parametrize(
     "exhibit",
-    [wrong.HeadsByView, wrong.BatchAsTokens, wrong.ScaledByFullWidth],
+    [
+        wrong.HeadsByView,
+        wrong.BatchAsTokens,
+        wrong.ScaledByFullWidth,
+        wrong.FeaturesAsTokens,
+    ],
 )
 def test_wrong_versions_are_rejected(exhibit: type) -> None:
     with pytest.raises(AssertionError):
@@ -156,3 +180,20 @@ def test_a_mask_of_three_axes_is_ambiguous_and_refused() -> None:
         ours(x, mask=mask)
     full: Tensor = ours(x, mask=mask[:, None])
     assert_close(full, ours(x))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "sliced"])
+def test_without_weights_no_pair_is_stored(masked: bool, layout: str) -> None:
+    x = {
+        "contiguous": torch.randn(2, 11, 14),
+        "transposed": torch.randn(2, 14, 11).mT,
+        "sliced": torch.randn(2, 11, 29)[..., 1::2],
+    }[layout]
+    mask = torch.ones(11, 11, dtype=torch.bool).tril() if masked else None
+    module = MultiHeadAttention(14, 2)
+    with torch.profiler.profile() as recorded:
+        module(x, mask=mask)
+    used = {event.key for event in recorded.key_averages()}
+    assert any("flash" in name for name in used), used
+    assert not any("attention_math" in name for name in used), used

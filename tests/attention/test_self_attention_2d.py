@@ -79,6 +79,7 @@ def test_it_keeps_the_contract(contract) -> None:
         (contract_equals_loops, wrong.WithoutTranspose2d),
         (contract_equals_the_fused_kernel, wrong.WithoutTranspose2d),
         (contract_starts_as_the_identity, wrong.WithoutShortcut2d),
+        (contract_equals_loops, wrong.FeaturesTimesWeights2d),
     ],
 )
 def test_wrong_versions_are_rejected(contract, exhibit: type) -> None:

@@ -5,6 +5,7 @@ from torch.testing import assert_close
 
 from attncourse import watch
 from attncourse.attention import GeneralizedMeanPooling
+from attncourse.exhibits.retrieval import SamplesAsScales
 from attncourse.models import AveragePooling2d
 from attncourse.retrieval import Descriptor, SoftplusPooling2d
 
@@ -19,6 +20,21 @@ def scrambled(module: nn.Module) -> nn.Module:
 def noise(*shape: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def contract_one_descriptor_for_each_map(kind: type[nn.Module]) -> None:
+    module = kind(AveragePooling2d())
+    for count in (2, 3):
+        assert module(noise(count, 7, 5, 3)).shape == (count, 7)
+
+
+def test_there_is_one_descriptor_for_each_map() -> None:
+    contract_one_descriptor_for_each_map(Descriptor)
+
+
+def test_samples_joined_to_one_table_are_rejected() -> None:
+    with pytest.raises(AssertionError):
+        contract_one_descriptor_for_each_map(SamplesAsScales)
 
 
 def test_the_pooling_equals_the_formula() -> None:
