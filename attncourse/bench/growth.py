@@ -133,7 +133,8 @@ def _measure(
 
 def _written_out(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     scores = query @ key.mT / query.shape[-1] ** 0.5
-    return scores.softmax(-1) @ value
+    mixed: Tensor = scores.softmax(-1) @ value
+    return mixed
 
 
 def _heads(count: int) -> tuple[Tensor, ...]:
@@ -151,6 +152,5 @@ def _map(count: int) -> tuple[Tensor, ...]:
 
 
 def _slope(counts: tuple[int, ...], values: tuple[float, ...]) -> float:
-    return math.log(values[-1] / values[-2]) / math.log(
-        counts[-1] / counts[-2]
-    )
+    more = math.log(counts[-1] / counts[-2])
+    return math.log(values[-1] / values[-2]) / more

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import course_bench
 import course_execution
 import course_pages
 import course_practice
@@ -130,6 +131,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", remove_stale_pages)
     app.connect("build-finished", silence_theme)
     course_pages.setup(app)
+    course_bench.setup(app)
     course_practice.setup(app)
     course_tests.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

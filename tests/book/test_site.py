@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import course_bench
 import course_execution as execution
 import course_pages
 import pytest
@@ -256,3 +257,22 @@ def test_every_lesson_has_its_timing() -> None:
 def test_glossary_has_its_terms() -> None:
     terms = article("book/glossary").select("dl.glossary > dt")
     assert len(terms) >= 30
+
+
+def test_the_bench_page_shows_every_recorded_race() -> None:
+    recorded = course_bench.records()
+    if not recorded:
+        pytest.skip("no bench recorded")
+    text = article("book/bench").get_text()
+    matches = [m for b in recorded for m in course_bench.pairs(b.races)]
+    for forward, training in matches:
+        assert forward.mechanism in text
+        assert f"{forward.fastest:.2f}" in text
+        assert f"{training.fastest:.2f}" in text
+    for bench in recorded:
+        assert bench.command in text
+        for race in bench.races:
+            if race.reached is False:
+                assert f"{race.goal:.2f}" in text
+    figures = article("book/bench").select("figure img")
+    assert len(figures) == sum(bool(bench.growth) for bench in recorded)
