@@ -65,12 +65,12 @@ def test_all_arms_of_one_width_start_from_the_same_trunk(models):
 )
 def test_the_output_is_the_map_times_both_gates(models, arm):
     model = models[arm]
-    images = torch.rand(3, 1, 44, 60)
+    images = torch.rand(3, 1, 44, 52)
     maps = model.features(images)
     assert isinstance(model.pooling, GatedAverage)
     channel, spatial = model.pooling.both(maps)
     assert channel.shape == (3, 32)
-    assert spatial.shape == (3, 1, 11, 15)
+    assert spatial.shape == (3, 1, 11, 13)
     gated = maps * channel[..., None, None] * spatial
     assert_close(model.pooling(maps), gated.mean((2, 3)))
     same = with_gates_replaced(model, channel=lambda gates: gates)

@@ -21,6 +21,8 @@ from attncourse.trials.runs import Arm
 CHANNELS = 32
 REDUCTION = 4
 
+scenes = partial(ClutteredDigits, size=48, fragments=6)
+
 Replace = Callable[[Tensor], Tensor]
 
 
@@ -138,7 +140,7 @@ def with_gates_replaced(
 
 @torch.no_grad()
 def mass_of_the_signal(
-    model: AttentionCNN, scenes: Scenes
+    model: AttentionCNN, shown: Scenes
 ) -> tuple[float, float]:
     """Share of the features on the digit, before and behind the gates.
 
@@ -146,13 +148,13 @@ def mass_of_the_signal(
     come from a ReLU and are not negative. This asks what reaches the
     average, so a gate that is open where there is nothing does no harm.
     """
-    assert scenes.masks is not None
+    assert shown.masks is not None
     assert isinstance(model.pooling, GatedAverage)
-    maps = model.features(scenes.images)
+    maps = model.features(shown.images)
     channel, spatial = model.pooling.both(maps)
     gated = maps * channel[..., None, None] * spatial
     before, behind = (
-        mass_inside(each.sum(1, keepdim=True), scenes.masks).mean().item()
+        mass_inside(each.sum(1, keepdim=True), shown.masks).mean().item()
         for each in (maps, gated)
     )
     return before, behind
@@ -209,14 +211,14 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     assert isinstance(model, AttentionCNN)
     fit(
         model,
-        ClutteredDigits(budget.scenes, seed=seed),
+        scenes(budget.scenes, seed=seed),
         epochs=budget.epochs,
         batch_size=budget.batch_size,
         lr=budget.lr,
         seed=seed,
         progress=False,
     )
-    test = ClutteredDigits(budget.test_scenes, split="test").draw()
+    test = scenes(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
     if isinstance(model.pooling, GatedAverage):
         metrics["signal_before"], metrics["signal"] = mass_of_the_signal(
@@ -227,7 +229,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
 
 
 def drops(
-    model: AttentionCNN, scenes: Scenes, accuracy: float
+    model: AttentionCNN, shown: Scenes, accuracy: float
 ) -> dict[str, float]:
     """Accuracy lost when one gate is replaced and all else stays."""
     changed: dict[str, dict[str, Replace]] = {
@@ -236,7 +238,7 @@ def drops(
         "spatial_shuffled": {"spatial": shuffled_map},
         "spatial_flat": {"spatial": uniform_map},
     }
-    unmasked = scenes._replace(masks=None)
+    unmasked = shown._replace(masks=None)
     found = {}
     for name, replace in changed.items():
         other = with_gates_replaced(model, **replace)
@@ -258,7 +260,7 @@ CLAIM = Claim(
     arms=ARMS,
     control="wider",
     run=run,
-    example=(1, 1, 60, 60),
+    example=(1, 1, 48, 48),
     metrics=("accuracy", "mass", "signal", "pointing"),
     predictions=(
         Prediction(
@@ -324,8 +326,8 @@ CLAIM = Claim(
             above=0.01,
         ),
     ),
-    quick=Profile(seeds=3, budget=Budget(scenes=3000, epochs=5)),
+    quick=Profile(seeds=3, budget=Budget(scenes=2000, epochs=5)),
     full=Profile(
-        seeds=5, budget=Budget(scenes=3000, epochs=5, test_scenes=1000)
+        seeds=5, budget=Budget(scenes=2000, epochs=5, test_scenes=1000)
     ),
 )

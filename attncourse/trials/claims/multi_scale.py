@@ -375,6 +375,6 @@ CLAIM = Claim(
     ),
     quick=Profile(seeds=2, budget=Budget(scenes=1200, epochs=3)),
     full=Profile(
-        seeds=5, budget=Budget(scenes=3000, epochs=5, test_scenes=1200)
+        seeds=5, budget=Budget(scenes=2000, epochs=5, test_scenes=1200)
     ),
 )

@@ -17,8 +17,9 @@ from attncourse.trials.maps import shuffled_map
 from attncourse.trials.runs import Arm
 
 CHANNELS = 16
-SHALLOW, DEEP = 1, 5
-scenes = partial(ClutteredDigits, size=40, fragments=5)
+SHALLOW, DEEP = 1, 4
+LEVELS = 1
+scenes = partial(ClutteredDigits, size=32, fragments=2)
 
 
 class TrunkAlone(ResidualAttention):
@@ -140,8 +141,11 @@ def network(
 
 MODULES: dict[str, tuple[str, Callable[[int], nn.Module]]] = {
     "trunk": ("trunk alone", TrunkAlone),
-    "naive": ("M T", partial(ResidualAttention, naive=True)),
-    "residual": ("(1 + M) T", ResidualAttention),
+    "naive": (
+        "M T",
+        partial(ResidualAttention, levels=LEVELS, naive=True),
+    ),
+    "residual": ("(1 + M) T", partial(ResidualAttention, levels=LEVELS)),
 }
 
 ARMS = {
@@ -152,8 +156,8 @@ ARMS = {
     for depth in (SHALLOW, DEEP)
     for name, (label, module) in MODULES.items()
 }
-# A trunk of as many multiply-adds as five modules with their masks.
-LONGER = 12
+# A trunk of as many multiply-adds as four modules with their masks.
+LONGER = 9
 ARMS["longer_trunk"] = Arm(
     f"trunk alone, {LONGER} modules", partial(network, TrunkAlone, LONGER)
 )
@@ -231,11 +235,11 @@ CLAIM = Claim(
     arms=ARMS,
     control=f"trunk_x{DEEP}",
     run=run,
-    example=(1, 1, 40, 40),
+    example=(1, 1, 32, 32),
     metrics=("accuracy", "growth_at_start", "growth"),
     predictions=(
         Prediction(
-            "Five modules in a row: 1 + M is more accurate than M by more "
+            "Four modules in a row: 1 + M is more accurate than M by more "
             "than two points.",
             metric="accuracy",
             arm=f"residual_x{DEEP}",
@@ -250,14 +254,14 @@ CLAIM = Claim(
             above=0.0,
         ),
         Prediction(
-            "Five naive modules are less accurate than their trunk alone.",
+            "Four naive modules are less accurate than their trunk alone.",
             metric="accuracy",
             arm=f"trunk_x{DEEP}",
             against=f"naive_x{DEEP}",
             above=0.0,
         ),
         Prediction(
-            "Five masks with 1 + M beat a trunk with as many multiply-adds.",
+            "Four masks with 1 + M beat a trunk with as many multiply-adds.",
             metric="accuracy",
             arm=f"residual_x{DEEP}",
             against="longer_trunk",
@@ -265,7 +269,7 @@ CLAIM = Claim(
         ),
         Prediction(
             "The masks are a cause: shuffled over their places they cost "
-            "five residual modules more than ten points of accuracy.",
+            "four residual modules more than ten points of accuracy.",
             metric="drop_shuffled",
             arm=f"residual_x{DEEP}",
             against=None,
@@ -274,6 +278,6 @@ CLAIM = Claim(
     ),
     quick=Profile(seeds=2, budget=Budget(scenes=1000, epochs=3)),
     full=Profile(
-        seeds=5, budget=Budget(scenes=2500, epochs=5, test_scenes=1000)
+        seeds=5, budget=Budget(scenes=2000, epochs=4, test_scenes=1000)
     ),
 )
