@@ -131,7 +131,7 @@ class Survivors(Recorded):
 
 
 def code(text: str) -> str:
-    return f"`{text}`".replace("|", r"\|")
+    return f"`{text}`".replace("|", r"\|") if text else "(left out)"
 
 
 def setup(app: Sphinx) -> None:
