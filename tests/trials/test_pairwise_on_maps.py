@@ -10,7 +10,9 @@ from attncourse.trials.claims.pairwise_on_maps import (
     build,
     equal_weights,
     gates,
+    own_weight,
     pairwise_layers,
+    rows_of_partners,
     run,
     shuffled_keys,
     with_changed,
@@ -78,6 +80,21 @@ def test_changing_the_weights(arm, scenes):
             assert not torch.allclose(after, before)
 
 
+def test_a_digit_that_sees_itself_alone_has_nothing_for_others(scenes):
+    model = seeded("sagan")
+    layer = pairwise_layers(model)[0]
+    assert 0 < own_weight(model, scenes) < 1
+    with torch.no_grad():
+        layer.project.weight[:8].mul_(1e4)  # query and key
+        layer.project.weight[4:8] = layer.project.weight[:4]
+        layer.project.bias[:8] = 0
+    rows = rows_of_partners(model, scenes)
+    assert rows.isfinite().all()
+    assert own_weight(model, scenes) > 0.5
+    alone = rows.sum(2) == 0
+    assert alone.any()
+
+
 def test_gates_start_closed_or_open():
     assert gates(seeded("sagan-every")) == [0, 0]
     assert gates(seeded("sagan-open")) == [1]
@@ -92,7 +109,14 @@ def test_gates_start_closed_or_open():
         ("uniform", {"gate"}),
         (
             "sagan",
-            {"gate", "mass", "pointing", "drop_uniform", "drop_shuffled"},
+            {
+                "gate",
+                "mass",
+                "pointing",
+                "own_weight",
+                "drop_uniform",
+                "drop_shuffled",
+            },
         ),
     ],
 )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attncourse.attention import NonLocal2d, SelfAttention2d
 from attncourse.exhibits.pairwise_maps import SoftmaxOverQueries2d
+from attncourse.scenes import Scenes
 from attncourse.trials.claim import Budget, Claim, Prediction, Profile
 from attncourse.trials.claims.same_different import (
     DIM,
@@ -20,6 +21,7 @@ from attncourse.trials.claims.same_different import (
     Comparison,
     ResidualConvolutions,
     TwoDigits,
+    digit_cells,
     near_and_far,
     partner_scores,
     partner_weights,
@@ -27,6 +29,7 @@ from attncourse.trials.claims.same_different import (
 )
 from attncourse.trials.loop import evaluate, fit
 from attncourse.trials.runs import Arm
+from attncourse.watching import watch
 
 OnMap = Callable[[], nn.Module]
 
@@ -181,6 +184,23 @@ def gates(model: nn.Module) -> list[float]:
     ]
 
 
+def rows_of_partners(
+    model: Comparison, scenes: Scenes
+) -> Float[Tensor, "scenes 2 cells"]:
+    """Where the digits look; zeros where a digit looks at itself alone."""
+    return partner_weights(model, scenes).nan_to_num(0)
+
+
+@torch.no_grad()
+def own_weight(model: Comparison, scenes: Scenes) -> float:
+    """Share of its weight that a digit's cell gives to itself."""
+    with watch(model) as maps:
+        model(scenes.images)
+    weights = next(iter(maps.values())).mean(1)
+    shares = (weights / weights.sum(2, keepdim=True)).diagonal(0, 1, 2)
+    return shares.gather(1, digit_cells(scenes)).mean().item()
+
+
 def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one arm and score it, and what its first map is worth."""
     encoder = deepcopy(trained_encoder(seed))
@@ -200,7 +220,8 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     if arm != "none":
         metrics["gate"] = gates(model)[0]
     if arm not in ("none", "own", "uniform"):
-        metrics |= partner_scores(partner_weights(model, test), test)
+        metrics |= partner_scores(rows_of_partners(model, test), test)
+        metrics["own_weight"] = own_weight(model, test)
         for name, change in {
             "drop_uniform": equal_weights,
             "drop_shuffled": shuffled_keys,
@@ -290,5 +311,5 @@ CLAIM = Claim(
         ),
     ),
     quick=Profile(seeds=5, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
-    full=Profile(seeds=6, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
+    full=Profile(seeds=5, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
 )
