@@ -19,6 +19,7 @@ from attncourse.checkup.probes import (
     purity,
     scale,
     sizes,
+    training,
     unused,
 )
 from attncourse.checkup.subject import (
@@ -40,6 +41,7 @@ PROBES: tuple[Probe, ...] = (
     parameters.closed_gates,
     sizes.probe,
     purity.probe,
+    training.probe,
     unused.probe,
     precision.probe,
 )

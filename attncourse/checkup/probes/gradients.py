@@ -110,6 +110,7 @@ def _gradients(subject: Subject, draw: int) -> dict[str, float]:
     for key, value in inputs.items():
         if is_float(value):
             watched[f"input {key}"] = value.requires_grad_()
+            inputs[key] = value.clone()  # which may be changed in place
     module.zero_grad(set_to_none=True)
     loss = _loss(subject.run(inputs, grad=True))
     if not loss.requires_grad:

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,8 +27,14 @@ class Masked:
 
     key: int | str
     shape: tuple[int, ...]
+    batch: int
     hidden: Tensor  # places of the keys, True where hidden
     meaning: str  # what True does: keep or block; or numbers to add
+
+    @property
+    def by_sample(self) -> bool:
+        """Whether each sample has a mask of its own."""
+        return self.shape[0] == self.batch
 
     def mask(
         self,
@@ -36,7 +42,7 @@ class Masked:
         meaning: str = "",
         dtype: torch.dtype | None = None,
     ) -> Tensor:
-        """A mask that hides these places from every query."""
+        """A mask that hides these places, of sample 0 alone if it can."""
         meaning = meaning or self.meaning
         wide = (
             hidden.reshape(self.shape[-1:])
@@ -44,6 +50,8 @@ class Masked:
             else hidden.reshape(self.shape[-2:])
         )
         wide = wide.expand(self.shape).clone()
+        if self.by_sample:
+            wide[1:] = False
         if meaning == "add":
             kind = torch.get_default_dtype() if dtype is None else dtype
             zeros = torch.zeros(self.shape, dtype=kind, device=wide.device)
@@ -103,7 +111,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
         )
         return
     yield _meaning(subject, name, meaning)
-    found = Masked(tried.key, tried.shape, tried.hidden, meaning)
+    found = replace(tried, meaning=meaning)
     yield from _empty_rows(subject, found)
     yield from _half(subject, found)
 
@@ -190,8 +198,17 @@ def _leak(subject: Subject, tried: Masked, meaning: str) -> float:
     before = _run(subject, tried, tried.hidden, meaning)
     changed = dict(subject.inputs)
     for key in _key_names(subject):
-        changed[key] = _change(subject, changed[key], tried.hidden)
+        value = changed[key]
+        new = _change(subject, value, tried.hidden)
+        if tried.by_sample and subject.is_batched(value):
+            axis, rest = subject.batch_axis, value.shape[subject.batch_axis]
+            parts = new.narrow(axis, 0, 1), value.narrow(axis, 1, rest - 1)
+            new = torch.cat(parts, axis)
+        changed[key] = new
     after = _run(subject, tried, tried.hidden, meaning, changed)
+    if tried.by_sample and subject.is_batched(before):
+        before = before.narrow(subject.batch_axis, 0, 1)
+        after = after.narrow(subject.batch_axis, 0, 1)
     return difference(
         _visible(subject, before, tried.hidden),
         _visible(subject, after, tried.hidden),
@@ -309,7 +326,7 @@ def _fitting(subject: Subject, name: str) -> Masked | None:
     hidden[-max(count // 3, 1) :] = True
     for meaning in ("keep", "add"):
         for shape in shapes:
-            tried = Masked(key, shape, hidden, meaning)
+            tried = Masked(key, shape, batch, hidden, meaning)
             try:
                 _run(subject, tried, hidden, meaning)
             except Exception:

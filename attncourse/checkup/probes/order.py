@@ -1,9 +1,10 @@
 """What happens if the places are given in another order?"""
 
+import re
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attncourse.checkup.finding import Finding
 from attncourse.checkup.subject import (
@@ -15,6 +16,24 @@ from attncourse.checkup.subject import (
 )
 
 NAME = "order"
+ORDERLY = {
+    "arange",
+    "cat",
+    "cos",
+    "cumsum",
+    "convolution",
+    "constant_pad_nd",
+    "flip",
+    "masked_fill",
+    "masked_fill_",
+    "mkldnn_rnn_layer",
+    "roll",
+    "sin",
+    "slice",
+    "tril",
+    "triu",
+    "where",
+}
 
 
 def probe(subject: Subject) -> Iterator[Finding]:
@@ -25,7 +44,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
     if subject.channels_last or (not pixels and first.ndim != 3):
         return
     count = first[0, 0].numel() if pixels else first.shape[_tokens(subject)]
-    if count < 3:
+    if count < 3 or subject.base_trace.dropouts:
         return
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(count, generator=generator).to(first.device)
@@ -37,20 +56,60 @@ def probe(subject: Subject) -> Iterator[Finding]:
     along = difference(moved, after) if moved is not None else torch.inf
     if same <= subject.tolerance:
         text = f"invariant: shuffled {what} change the output by {same:.1g}"
-        yield Finding("passed", NAME, text)
+        yield _with_positions(subject) or Finding("passed", NAME, text)
     elif along <= subject.tolerance:
         text = f"equivariant: shuffled {what} shuffle the output alike"
-        yield Finding("passed", NAME, text)
+        yield _with_positions(subject) or Finding("passed", NAME, text)
     else:
-        yield from _heads(subject, order)
+        cut = list(_heads(subject, order))
+        yield from cut
+        without = not pixels and not cut and not _knows_order(subject)
         yield Finding(
-            "note",
+            "warning" if without else "note",
             NAME,
             f"shuffled {what} change the output by {min(same, along):.0%}",
-            f"the result depends on where a {what[:-1]} stands: by "
+            "neither positions nor masks nor convolutions were seen, so a "
+            "view may put the parts of different tokens together"
+            if without
+            else f"the result depends on where a {what[:-1]} stands: by "
             "positions, convolutions or a causal mask, or by a wrong view",
-            "nothing, if position is meant to count",
+            "transpose the axes before you join them with view or reshape"
+            if without
+            else "nothing, if position is meant to count",
         )
+
+
+def _knows_order(subject: Subject) -> bool:
+    """Whether something in the module can tell one place from another."""
+    seen = {step.name for step in subject.base_trace.steps}
+    if seen & ORDERLY or list(subject.module.buffers()):
+        return True
+    plain = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention)
+    owners = {
+        type(subject.module.get_submodule(name.rpartition(".")[0]))
+        for name, _ in subject.module.named_parameters()
+    }
+    return not all(issubclass(owner, plain) for owner in owners)
+
+
+def _with_positions(subject: Subject) -> Finding | None:
+    """A table of positions that does not tell places apart."""
+    state = [
+        *subject.module.named_parameters(),
+        *subject.module.named_buffers(),
+    ]
+    for name, value in state:
+        if re.search(r"(^|[._])(pe|pos|position\w*|pos_\w+)($|[._])", name):
+            return Finding(
+                "warning",
+                NAME,
+                f"{name} {tuple(value.shape)} is there, and yet shuffled "
+                "places shuffle the output alike",
+                "all places may get the same position, or none",
+                "add position i to token i: table[:, :count], not "
+                "table[:, count]",
+            )
+    return None
 
 
 def _tokens(subject: Subject) -> int:
