@@ -110,9 +110,10 @@ def _fused(
 ) -> Tensor:
     """Hand over to torch's fused kernel in the layout it accepts.
 
-    With unequal widths, a last axis that is not contiguous, or a rank other
-    than 3 and 4, torch falls back to a kernel that stores all weights, and
-    does not say so. Zeros added to the width change no score and no value.
+    With unequal widths, a last axis that is not contiguous, a rank other
+    than 3 and 4, or a mask of rank 3 for queries of rank 4, torch falls back
+    to a kernel that stores all weights, and does not say so. Zeros added to
+    the width change no score and no value.
     """
     dim, value_dim = query.shape[-1], value.shape[-1]
     width = max(dim, value_dim)
@@ -126,6 +127,8 @@ def _fused(
         mask = score_bias.to(query.dtype)
     if mask is not None and len(pairs) not in (3, 4):
         mask = mask.expand(pairs).reshape(-1, *pairs[-2:])
+    elif mask is not None and mask.ndim == 3 and len(pairs) == 4:
+        mask = mask.unsqueeze(0)
     output = F.scaled_dot_product_attention(
         _fit(query, width),
         _fit(key, width),

@@ -189,8 +189,9 @@ def test_heads_that_stand_side_by_side_are_not_copied() -> None:
 
 @pytest.mark.parametrize("extra", ["mask", "score_bias", "both", "empty row"])
 @pytest.mark.parametrize("value_dim", [7, 13])
+@pytest.mark.parametrize("bias_shape", [(1, 3, 5, 5), (3, 5, 5)])
 def test_masks_and_biases_keep_the_fused_kernel(
-    extra: str, value_dim: int
+    extra: str, value_dim: int, bias_shape: tuple[int, ...]
 ) -> None:
     query = tokens(2, 3, 7, 5, dtype=torch.float32).mT
     value = tokens(2, 3, value_dim, 5, dtype=torch.float32).mT
@@ -199,7 +200,7 @@ def test_masks_and_biases_keep_the_fused_kernel(
         mask[0] = False
     options = {
         "mask": None if extra == "score_bias" else mask,
-        "score_bias": torch.randn(1, 3, 5, 5)
+        "score_bias": torch.randn(bias_shape)
         if extra in ("score_bias", "both")
         else None,
     }
