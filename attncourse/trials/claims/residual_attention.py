@@ -278,6 +278,7 @@ CLAIM = Claim(
     ),
     quick=Profile(seeds=2, budget=Budget(scenes=1000, epochs=3)),
     full=Profile(
-        seeds=5, budget=Budget(scenes=2000, epochs=4, test_scenes=1000)
+        seeds=5,
+        budget=Budget(scenes=2000, epochs=4, test_scenes=1000, batch_size=32),
     ),
 )
