@@ -1,11 +1,13 @@
 """`checkup`: run every probe on a copy of a module."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from torch import nn
 
 from attncourse.checkup.finding import Finding, Report
+from attncourse.checkup.hiding import supply_mask
 from attncourse.checkup.probes import (
     axes,
     batch,
@@ -19,6 +21,7 @@ from attncourse.checkup.probes import (
     purity,
     scale,
     sizes,
+    slopes,
     training,
     unused,
 )
@@ -38,6 +41,7 @@ PROBES: tuple[Probe, ...] = (
     constant.probe,
     masks.probe,
     gradients.probe,
+    slopes.probe,
     parameters.closed_gates,
     sizes.probe,
     purity.probe,
@@ -115,11 +119,12 @@ def checkup(
     if batch_axis is None:
         batch_axis = _batch_axis(module)
     with untouched(module, given):
-        found = list(_examine(module, given, batch_axis, mask, mask_true))
-        if deploy and not any(f.probe == "call" for f in found):
-            subject = _subject(module, given, batch_axis, mask, mask_true)
-            found += _run(deployment.probe, subject)
-    return Report(name, tuple(found))
+        subject = Subject(module, given, batch_axis, mask, mask_true)
+        subject.module = subject.copied().eval()
+        subject.whole = subject.module is not module
+        probes = (*PROBES, deployment.probe) if deploy else PROBES
+        found = tuple(_examine(subject, probes))
+    return Report(name, found)
 
 
 def _batch_axis(module: nn.Module) -> int:
@@ -129,22 +134,11 @@ def _batch_axis(module: nn.Module) -> int:
     return int(any(getattr(m, "batch_first", True) is False for m in asked))
 
 
-def _subject(
-    module: nn.Module, inputs: Any, batch_axis: int, mask: Any, mask_true: Any
-) -> Subject:
-    subject = Subject(module, inputs, batch_axis, mask, mask_true)
-    subject.module = subject.copied()
-    subject.whole = subject.module is not module
-    subject.module.eval()
-    return subject
-
-
-def _examine(
-    module: nn.Module, inputs: Any, batch_axis: int, mask: Any, mask_true: Any
-) -> Iterator[Finding]:
-    subject = _subject(module, inputs, batch_axis, mask, mask_true)
+def _examine(subject: Subject, probes: Sequence[Probe]) -> Iterator[Finding]:
+    """Run the module once, and the probes if it runs."""
     yield from _run(parameters.probe, subject)
-    masks.supply(subject)
+    with suppress(Exception):
+        supply_mask(subject)
     try:
         outputs = flat(subject.run())
     except Exception as error:
@@ -174,7 +168,7 @@ def _examine(
             "an earlier graph",
             "keep no tensors with a graph on self",
         )
-    for probe in PROBES:
+    for probe in probes:
         yield from _run(probe, subject)
 
 

@@ -390,6 +390,14 @@ def like(value: Tensor, shape: Sequence[int], *, seed: int = SEED) -> Tensor:
     return (mean + (spread or 1.0) * noise).to(value)
 
 
+def loss_of(output: object) -> Tensor:
+    """The first output in a random direction."""
+    first = next(o for o in flat(output) if is_float(o))
+    generator = torch.Generator().manual_seed(SEED)
+    way = torch.randn(first.shape, generator=generator, dtype=torch.float64)
+    return (first * way.to(first)).sum()
+
+
 def difference(one: Tensor, two: Tensor) -> float:
     """Largest difference relative to the size of the numbers."""
     if one.shape != two.shape:

@@ -1,62 +1,17 @@
 """Are masks respected, in which meaning, and are empty rows survived?"""
 
-import inspect
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from attncourse.checkup.finding import Finding
+from attncourse.checkup.hiding import Masked, fitting, leak, run_masked
 from attncourse.checkup.probes.precision import failure
-from attncourse.checkup.subject import (
-    Inputs,
-    Subject,
-    difference,
-    flat,
-    is_float,
-)
+from attncourse.checkup.subject import Subject, difference, is_float
 
 NAME = "mask"
-
-
-@dataclass(frozen=True)
-class Masked:
-    """How to mask the last places of the keys of this module."""
-
-    key: int | str
-    shape: tuple[int, ...]
-    batch: int
-    hidden: Tensor  # places of the keys, True where hidden
-    meaning: str  # what True does: keep or block; or numbers to add
-
-    @property
-    def by_sample(self) -> bool:
-        """Whether each sample has a mask of its own."""
-        return self.shape[0] == self.batch
-
-    def mask(
-        self,
-        hidden: Tensor,
-        meaning: str = "",
-        dtype: torch.dtype | None = None,
-    ) -> Tensor:
-        """A mask that hides these places, of sample 0 alone if it can."""
-        meaning = meaning or self.meaning
-        wide = (
-            hidden.reshape(self.shape[-1:])
-            if self.shape[-1] == len(hidden)
-            else hidden.reshape(self.shape[-2:])
-        )
-        wide = wide.expand(self.shape).clone()
-        if self.by_sample:
-            wide[1:] = False
-        if meaning == "add":
-            kind = torch.get_default_dtype() if dtype is None else dtype
-            zeros = torch.zeros(self.shape, dtype=kind, device=wide.device)
-            return zeros.masked_fill(wide, -torch.inf)
-        return wide if meaning == "block" else ~wide
 
 
 def probe(subject: Subject) -> Iterator[Finding]:
@@ -69,7 +24,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
         or (subject.channels_last)
     ):
         return
-    tried = _fitting(subject, name)
+    tried = fitting(subject, name)
     if tried is None:
         yield Finding(
             "note",
@@ -84,11 +39,11 @@ def probe(subject: Subject) -> Iterator[Finding]:
         # Numbers may be refused where truth values are taken, or the other
         # way round.
         with suppress(Exception):
-            leaks[meaning] = _leak(subject, tried, meaning)
+            leaks[meaning] = leak(subject, tried, meaning)
     meaning = min(leaks, key=lambda m: leaks[m])
     whole = torch.zeros_like(tried.hidden)
-    plain = _run(subject, tried, whole, meaning)
-    masked = _run(subject, tried, tried.hidden, meaning)
+    plain = run_masked(subject, tried, whole, meaning)
+    masked = run_masked(subject, tried, tried.hidden, meaning)
     if difference(plain, masked) <= subject.tolerance:
         yield Finding(
             "error",
@@ -147,7 +102,7 @@ def _meaning(subject: Subject, name: str, meaning: str) -> Finding:
 
 def _empty_rows(subject: Subject, found: Masked) -> Iterator[Finding]:
     hidden = torch.ones_like(found.hidden)
-    output = _run(subject, found, hidden, found.meaning)
+    output = run_masked(subject, found, hidden, found.meaning)
     bad = ~output.isfinite()
     if not bad.any():
         yield Finding("passed", NAME, "a row with nothing to attend is finite")
@@ -179,157 +134,3 @@ def _half(subject: Subject, found: Masked) -> Iterator[Finding]:
         told = failure("float16 with a mask", error)
         if told.grade == "error":
             yield told
-
-
-def _run(
-    subject: Subject,
-    tried: Masked,
-    hidden: Tensor,
-    meaning: str,
-    inputs: Inputs | None = None,
-) -> Tensor:
-    given = dict(subject.inputs if inputs is None else inputs)
-    given[tried.key] = tried.mask(hidden, meaning, subject.first.dtype)
-    return flat(subject.run(given, unfuse=True))[0]
-
-
-def _leak(subject: Subject, tried: Masked, meaning: str) -> float:
-    """How much a change of hidden places changes the visible output."""
-    before = _run(subject, tried, tried.hidden, meaning)
-    changed = dict(subject.inputs)
-    for key in _key_names(subject):
-        value = changed[key]
-        new = _change(subject, value, tried.hidden)
-        if tried.by_sample and subject.is_batched(value):
-            axis, rest = subject.batch_axis, value.shape[subject.batch_axis]
-            parts = new.narrow(axis, 0, 1), value.narrow(axis, 1, rest - 1)
-            new = torch.cat(parts, axis)
-        changed[key] = new
-    after = _run(subject, tried, tried.hidden, meaning, changed)
-    if tried.by_sample and subject.is_batched(before):
-        before = before.narrow(subject.batch_axis, 0, 1)
-        after = after.narrow(subject.batch_axis, 0, 1)
-    return difference(
-        _visible(subject, before, tried.hidden),
-        _visible(subject, after, tried.hidden),
-    )
-
-
-def _change(subject: Subject, value: Tensor, hidden: Tensor) -> Tensor:
-    """Other numbers at the hidden places of an input that holds keys."""
-    if value.ndim == 4:
-        return value + hidden.reshape(value.shape[2:]).to(value)
-    axis = 1 - subject.batch_axis
-    if value.ndim != 3 or value.shape[axis] != len(hidden):
-        return value
-    shape = [1, 1, 1]
-    shape[axis] = -1
-    return value + hidden.to(value).view(shape)
-
-
-def _visible(subject: Subject, output: Tensor, hidden: Tensor) -> Tensor:
-    """The rows of the output whose own input was not changed."""
-    if not _attends_itself(subject):
-        return output
-    seen = (~hidden).nonzero().flatten()
-    if output.ndim == 4 and output[0, 0].numel() == len(hidden):
-        return output.flatten(2)[..., seen]
-    axis = 1 - subject.batch_axis
-    if output.ndim == 3 and output.shape[axis] == len(hidden):
-        return output.index_select(axis, seen)
-    return output
-
-
-def _key_names(subject: Subject) -> list[int | str]:
-    """The inputs that hold keys and values: all but the first, if any."""
-    floats = [k for k, value in subject.inputs.items() if is_float(value)]
-    first = subject.first
-    same_kind = [
-        key for key in floats if subject.inputs[key].ndim == first.ndim
-    ]
-    if len(same_kind) == 1 or _attends_itself(subject):
-        return same_kind
-    return same_kind[1:]
-
-
-def _attends_itself(subject: Subject) -> bool:
-    """Whether queries and keys are the same input."""
-    others = [
-        value
-        for value in subject.inputs.values()
-        if is_float(value) and value.ndim == subject.first.ndim
-    ]
-    return len(others) == 1 or torch.equal(others[0], others[1])
-
-
-def supply(subject: Subject) -> None:
-    """Add a mask that hides nothing, where the module demands one."""
-    name = subject.mask_name
-    if name is None or subject.first.ndim not in {3, 4}:
-        return
-    parameter = inspect.signature(subject.module.forward).parameters.get(name)
-    place = _position(subject, name)
-    given = name in subject.inputs or place in subject.inputs
-    if parameter is None or parameter.default is not parameter.empty or given:
-        return
-    tried = _fitting(subject, name)
-    if tried is None:
-        return
-    nothing = torch.zeros_like(tried.hidden)
-    for meaning in ("keep", "block"):
-        mask = tried.mask(nothing, meaning)
-        subject.inputs = {**subject.inputs, name: mask}
-        if flat(subject.run())[0].isfinite().all():
-            return
-
-
-def _position(subject: Subject, name: str) -> int | None:
-    """The place of a parameter among the positional ones."""
-    names = list(inspect.signature(subject.module.forward).parameters)
-    return names.index(name) if name in names else None
-
-
-def _fitting(subject: Subject, name: str) -> Masked | None:
-    """The first usual shape and type of mask that the module takes."""
-    first = subject.first
-    keys = subject.inputs[_key_names(subject)[0]]
-    place = _position(subject, name)
-    key = name if place is None or place not in subject.inputs else place
-    given = subject.inputs.get(key)
-    batch = subject.batch
-    if first.ndim == 4:
-        height, width = first.shape[2:]
-        count = height * width
-        shapes = [
-            (batch, 1, height, width),
-            (batch, height, width),
-            (batch, count),
-            (count, count),
-        ]
-    else:
-        axis = 1 - subject.batch_axis
-        queries, count = first.shape[axis], keys.shape[axis]
-        shapes = [
-            (batch, count),
-            (queries, count),
-            (batch, queries, count),
-            (batch, 1, queries, count),
-            (batch, 1, 1, count),
-        ]
-    if "padding" in name:
-        shapes = [s for s in shapes if s[0] == batch]
-    elif first.ndim == 3:
-        shapes = [*shapes[1:], shapes[0]]
-    if isinstance(given, Tensor):
-        shapes.insert(0, tuple(given.shape))
-    hidden = torch.zeros(count, dtype=torch.bool, device=first.device)
-    hidden[-max(count // 3, 1) :] = True
-    for meaning in ("keep", "add"):
-        for shape in shapes:
-            tried = Masked(key, shape, batch, hidden, meaning)
-            try:
-                _run(subject, tried, hidden, meaning)
-            except Exception:
-                continue
-            return tried
-    return None

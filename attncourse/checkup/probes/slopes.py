@@ -1,0 +1,52 @@
+"""Is the gradient that training uses the slope of the output?"""
+
+from collections.abc import Iterator
+
+import torch
+
+from attncourse.checkup.finding import Finding
+from attncourse.checkup.subject import Subject, like, loss_of
+
+NAME = "gradients"
+STEP = 1e-6
+MOST = 40  # parameters whose slopes are compared
+
+
+def probe(subject: Subject) -> Iterator[Finding]:
+    """Compare the slope that was computed with the slope there is."""
+    subject = subject.exact
+    module = subject.module
+    if subject.tolerance > 1e-5:
+        return  # differences of float32 numbers are too coarse
+    for name, value in list(module.named_parameters())[:MOST]:
+        if not value.requires_grad or not value.numel():
+            continue
+        way = like(value, value.shape, seed=3)
+        kept = value.detach().clone()
+        losses = []
+        for step in (STEP, -STEP):
+            with torch.no_grad():
+                value.copy_(kept + step * way)
+                losses.append(float(loss_of(subject.run())))
+                value.copy_(kept)
+        real = (losses[0] - losses[1]) / (2 * STEP)
+        module.zero_grad(set_to_none=True)
+        loss = loss_of(subject.run(grad=True))
+        if loss.requires_grad:
+            loss.backward()
+        if value.grad is None:
+            continue  # the probe of gradients tells
+        slope = float((value.grad * way).sum())
+        size = max(abs(real), abs(slope), 1e-6 * abs(losses[0]), 1e-9)
+        if abs(real - slope) > 0.01 * size:
+            yield Finding(
+                "warning",
+                NAME,
+                f"the gradient of {name} is wrong: along a random direction "
+                f"the output rises by {real:.3g}, the gradient says "
+                f"{slope:.3g}",
+                "one of the ways from the parameter to the output is cut "
+                "(.detach(), .data, no_grad, a rounding)",
+                "leave it in the graph, unless an estimator such as a "
+                "straight-through one is meant",
+            )
