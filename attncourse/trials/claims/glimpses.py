@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attncourse.attention.recurrent_attention import (
-    GaussianReader,
     GlimpseReader,
+    Reader,
     RecurrentAttention,
     reinforce_loss,
 )
@@ -77,7 +77,7 @@ def centre_of_mass(
 
 def glimpser(
     kind: type[RecurrentAttention] = RecurrentAttention,
-    reader: GlimpseReader | GaussianReader | None = None,
+    reader: Reader | None = None,
 ) -> RecurrentAttention:
     """Five glimpses; all kinds start from the same weights."""
     return kind(
@@ -128,11 +128,6 @@ ARMS: dict[str, tuple[str, Callable[[], RecurrentAttention], Loss]] = {
     "differentiable": (
         "the same glimpses, differentiable",
         partial(glimpser, reader=DifferentiableReader(patch=8, scales=2)),
-        supervised,
-    ),
-    "gaussian": (
-        "Gaussian windows, differentiable",
-        partial(glimpser, reader=GaussianReader(patch=11)),
         supervised,
     ),
     "ink": (
@@ -302,6 +297,6 @@ CLAIM = Claim(
             above=0.2,
         ),
     ),
-    quick=Profile(seeds=5, budget=Budget(epochs=16, batch_size=128, lr=2e-3)),
-    full=Profile(seeds=5, budget=Budget(epochs=16, batch_size=128, lr=2e-3)),
+    quick=Profile(seeds=5, budget=Budget(epochs=10, batch_size=128, lr=2e-3)),
+    full=Profile(seeds=5, budget=Budget(epochs=10, batch_size=128, lr=2e-3)),
 )
