@@ -25,12 +25,8 @@ from attncourse.checkup.probes import (
     training,
     unused,
 )
-from attncourse.checkup.subject import (
-    Subject,
-    flat,
-    named_inputs,
-    untouched,
-)
+from attncourse.checkup.subject import Subject, clones, named_inputs, untouched
+from attncourse.checkup.trace import flat
 
 Probe = Callable[[Subject], Iterator[Finding]]
 PROBES: tuple[Probe, ...] = (
@@ -102,6 +98,7 @@ def checkup(
         none of the values above.
     """
     given = named_inputs(inputs)
+    name = getattr(module, "__name__", type(module).__name__)
     if mask_true not in {None, "keep", "block"}:
         raise ValueError(
             f"mask_true is {mask_true!r}; 'keep', 'block' or None is needed"
@@ -113,13 +110,12 @@ def checkup(
             f"module is {type(module).__name__}; an nn.Module or a function "
             "is needed"
         )
-    name = getattr(module, "__name__", type(module).__name__)
     if not isinstance(module, nn.Module):
         module = Function(module)
     if batch_axis is None:
         batch_axis = _batch_axis(module)
     with untouched(module, given):
-        subject = Subject(module, given, batch_axis, mask, mask_true)
+        subject = Subject(module, clones(given), batch_axis, mask, mask_true)
         subject.module = subject.copied().eval()
         subject.whole = subject.module is not module
         probes = (*PROBES, deployment.probe) if deploy else PROBES

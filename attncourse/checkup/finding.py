@@ -32,6 +32,17 @@ class Finding:
         return "\n".join(lines)
 
 
+def _html(finding: Finding) -> str:
+    """A finding in one paragraph."""
+    words = [
+        f"<strong>{finding.grade}</strong>" * (finding.grade != "passed"),
+        f"<em>{escape(finding.probe)}</em>: {escape(finding.seen)}.",
+        f"Why: {escape(finding.reason)}." * bool(finding.reason),
+        f"Mend: {escape(finding.mend)}." * bool(finding.mend),
+    ]
+    return " ".join(filter(None, words))
+
+
 @dataclass(frozen=True)
 class Report:
     """The result of a checkup; prints as text, shows as a table."""
@@ -95,27 +106,13 @@ class Report:
         return "\n".join([self.summary, *shown])
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th scope="col">{word}</th>'
-            for word in ("Grade", "Probe", "Seen", "Why", "Mend")
-        )
-        rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{escape(cell)}</td>" for cell in asdict(finding).values()
-            )
-            + "</tr>"
-            for finding in self.findings
-        )
-        passed = "".join(
-            f"<li>{escape(f'{good.probe}: {good.seen}')}</li>"
-            for good in self.passed
-        )
-        table = f"<table><thead><tr>{head}</tr></thead>{rows}</table>"
+        found = "".join(f"<li>{_html(finding)}</li>" for finding in self)
+        good = "".join(f"<li>{_html(finding)}</li>" for finding in self.passed)
         return (
             f"<p>{escape(self.summary)}</p>"
-            f"{table if rows else ''}"
-            f"{f'<p>Passed:</p><ul>{passed}</ul>' if passed else ''}"
+            f"{f'<ul>{found}</ul>' if found else ''}"
+            "<details><summary>What was looked at and found right</summary>"
+            f"<ul>{good}</ul></details>"
         )
 
     def to_json(self) -> str:

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attncourse.checkup.subject import (
-    Inputs,
-    Subject,
-    difference,
-    flat,
-    is_float,
-)
+from attncourse.checkup.subject import Inputs, Subject, difference, is_float
+from attncourse.checkup.trace import flat
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from attncourse.checkup.trace import Trace, trace, unfused
+from attncourse.checkup.trace import Trace, flat, trace, unfused
 
 SEED = 20240229
 MASKS = (
@@ -62,9 +61,13 @@ def split(inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:
     return [inputs[place] for place in places], names
 
 
-def flat(output: Any) -> list[Tensor]:
-    """All tensors of an output, in order."""
-    return [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+@contextmanager
+def no_exit() -> Iterator[None]:
+    """A module that calls sys.exit has failed."""
+    try:
+        yield
+    except SystemExit as stop:
+        raise RuntimeError(f"sys.exit({stop.code}) was called") from stop
 
 
 @contextmanager
@@ -85,7 +88,12 @@ def untouched(module: nn.Module, inputs: Inputs) -> Iterator[None]:
         for value in inputs.values()
         if isinstance(value, Tensor) and value.is_cuda
     }
-    with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
+    with (
+        torch.random.fork_rng(devices=devices),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         random.seed(SEED)
         np.random.seed(SEED)
@@ -199,7 +207,7 @@ class Subject:
             given = clones(given)
         args, names = split(given)
         call = self.module if module is None else module
-        with torch.set_grad_enabled(grad):
+        with torch.set_grad_enabled(grad), no_exit():
             if unfuse:
                 with unfused():
                     return call(*args, **names)

@@ -9,7 +9,7 @@ the probes ask for.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -157,8 +157,15 @@ def _storage(tensor: Tensor) -> int:
         return id(tensor)
 
 
-def _tensors(tree: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+def flat(output: Any) -> list[Tensor]:
+    """All tensors of an output, in order."""
+    found: list[Tensor] = []
+    for leaf in tree_leaves(output):
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
+        elif is_dataclass(leaf) and not isinstance(leaf, type):
+            found += flat(list(vars(leaf).values()))
+    return found
 
 
 class Tracer(TorchDispatchMode):
@@ -182,11 +189,11 @@ class Tracer(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
-        before = [_storage(tensor) for tensor in _tensors((args, kwargs))]
+        before = [_storage(tensor) for tensor in flat((args, kwargs))]
         out = func(*args, **kwargs)
-        outputs = _tensors(out)
+        outputs = flat(out)
         self.kept.append((args, kwargs, out))
-        facts = [self.fact(tensor) for tensor in _tensors((args, kwargs))]
+        facts = [self.fact(tensor) for tensor in flat((args, kwargs))]
         self._step(name, before, outputs, facts)
         rule: Callable[..., None] = getattr(self, f"_{self._rule(name)}")
         try:
@@ -259,7 +266,7 @@ class Tracer(TorchDispatchMode):
         masses: list[Tensor | None] = [None] * len(outputs)
         if fact.mass is not None and isinstance(args[0], Tensor):
             full = fact.mass.expand(args[0].shape)
-            masses = list(_tensors(func(full, *args[1:], **kwargs)))
+            masses = list(flat(func(full, *args[1:], **kwargs)))
         for output, mass in zip(outputs, masses, strict=True):
             self.facts[id(output)] = replace(fact, mass=mass)
 
@@ -539,5 +546,5 @@ def trace(run: Callable[[], Any], inputs: Sequence[Tensor]) -> Trace:
     tracer = Tracer(inputs)
     with torch.no_grad(), unfused(), tracer:
         result = run()
-    tracer.trace.outputs = _tensors(result)
+    tracer.trace.outputs = flat(result)
     return tracer.trace

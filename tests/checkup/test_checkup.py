@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("as_shipped")
 
 
 class Failing(nn.Module):
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.error = error
 
@@ -76,6 +77,11 @@ def test_an_exception_is_a_finding(error: Exception) -> None:
     (found,) = report.errors
     assert found.probe == "call"
     assert type(error).__name__ in found.seen
+
+
+def test_leaving_the_program_is_a_finding() -> None:
+    report = checkup(Failing(SystemExit(3)), torch.randn(2, 3, 5))
+    assert "sys.exit(3) was called" in repr(report.errors)
 
 
 def test_an_exception_in_a_probe_is_a_finding() -> None:
@@ -145,11 +151,35 @@ def test_the_same_report_twice(kind: type) -> None:
 
 
 def test_gradients_of_the_caller_stay() -> None:
-    module, x = Attention(), torch.randn(*TOKENS)
+    module, x = Attention(), torch.randn(*TOKENS, requires_grad=True)
     module(x).sum().backward()
-    kept = module.qkv.weight.grad.clone()
+    kept = module.qkv.weight.grad.clone(), x.grad.clone()
     checkup(module, x)
-    assert torch.equal(module.qkv.weight.grad, kept)
+    assert torch.equal(module.qkv.weight.grad, kept[0])
+    assert torch.equal(x.grad, kept[1])
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_works_where_the_caller_wants_no_gradients(mode: Any) -> None:
+    module = Attention()
+    with mode():
+        report = checkup(module, torch.randn(*TOKENS))
+        assert not torch.is_grad_enabled()
+    assert report.ok, report
+
+
+def test_a_dataclass_is_an_output() -> None:
+    @dataclass
+    class Result:
+        values: torch.Tensor
+        name: str = "result"
+
+    class Wrapped(Attention):
+        def forward(self, x):
+            return Result(super().forward(x))
+
+    report = checkup(Wrapped(), torch.randn(*TOKENS))
+    assert not report.findings, report
 
 
 @pytest.mark.parametrize(
@@ -189,11 +219,13 @@ def test_a_report_reads_as_text(report: Report) -> None:
     assert [f.grade for f in report] == ["error", "note"]
 
 
-def test_a_report_reads_as_a_table(report: Report) -> None:
+def test_a_report_reads_as_html(report: Report) -> None:
     html = report._repr_html_()
-    assert html.count("<tr>") == 3
-    assert "a &lt; b" in html
-    assert "<li>batch: fine</li>" in html
+    assert html.count("<li>") == 3
+    assert html.index("<strong>error</strong>") < html.index("a &lt; b")
+    assert "Why: because. Mend: divide." in html
+    assert "<details>" in html
+    assert "<em>batch</em>: fine." in html
 
 
 def test_a_report_reads_as_json(report: Report) -> None:

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Subject, difference, flat, like
+from attncourse.checkup.subject import Subject, difference, like
+from attncourse.checkup.trace import flat
 
 NAME = "batch"
 

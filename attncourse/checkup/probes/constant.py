@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Inputs, Subject, flat, is_float
+from attncourse.checkup.subject import Inputs, Subject, is_float
+from attncourse.checkup.trace import flat
 
 NAME = "constant values"
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Subject, clones, difference, flat, split
+from attncourse.checkup.subject import Subject, clones, difference, split
+from attncourse.checkup.trace import flat
 
 NAME = "deployment"
 

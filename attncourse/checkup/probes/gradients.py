@@ -12,11 +12,11 @@ from attncourse.checkup.subject import (
     Subject,
     clones,
     difference,
-    flat,
     is_float,
     like,
     loss_of,
 )
+from attncourse.checkup.trace import flat
 
 NAME = "gradients"
 DRAWS = 3
@@ -26,6 +26,8 @@ def probe(subject: Subject) -> Iterator[Finding]:
     """Compare what moves the output with what gets a gradient."""
     subject = subject.exact
     module = subject.module
+    if isinstance(module, torch.jit.ScriptModule):
+        return  # its compiled copies keep their gradients to themselves
     reached: dict[str, float] = {}
     for draw in range(DRAWS):
         with redrawn_parameters(module, draw):

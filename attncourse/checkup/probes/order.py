@@ -7,13 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import (
-    Inputs,
-    Subject,
-    difference,
-    flat,
-    is_float,
-)
+from attncourse.checkup.subject import Inputs, Subject, difference, is_float
+from attncourse.checkup.trace import flat
 
 NAME = "order"
 ORDERLY = {

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from torch import nn
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Subject, difference, flat
+from attncourse.checkup.subject import Subject, difference
+from attncourse.checkup.trace import flat
 
 NAME = "parameters"
 

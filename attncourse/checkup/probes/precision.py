@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import torch
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Subject, flat, is_float
+from attncourse.checkup.subject import Subject, is_float
+from attncourse.checkup.trace import flat
 
 NAME = "precision"
 LARGE = 300.0

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import torch
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Subject, clones, flat, same, split
+from attncourse.checkup.subject import Subject, clones, same, split
+from attncourse.checkup.trace import flat
 
 NAME = "side effects"
 

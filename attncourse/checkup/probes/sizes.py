@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Inputs, Subject, flat
+from attncourse.checkup.subject import Inputs, Subject
+from attncourse.checkup.trace import flat
 
 NAME = "sizes"
 

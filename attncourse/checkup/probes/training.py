@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from attncourse.checkup.finding import Finding
-from attncourse.checkup.subject import Subject, flat
-from attncourse.checkup.trace import axes_that_sum_to_one, is_one
+from attncourse.checkup.subject import Subject
+from attncourse.checkup.trace import axes_that_sum_to_one, flat, is_one
 
 NAME = "training"
 
