@@ -118,8 +118,8 @@ def _report(name: str, record: Record) -> None:
     metrics = sorted({m for arm in record.arms.values() for m in arm.metrics})
     print(record.table(case.metrics))
     print(f"\nMinus {record.control}, mean over seeds [95 % interval]:")
-    for arm in record.differences:
-        for metric in case.metrics:
+    for arm, known in record.differences.items():
+        for metric in (each for each in case.metrics if each in known):
             mean, low, high = record.difference(arm, metric)
             print(f"  {arm}, {metric}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
     others = [metric for metric in metrics if metric not in case.metrics]

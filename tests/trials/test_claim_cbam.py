@@ -11,6 +11,7 @@ from attncourse.trials.claims.cbam import (
     shuffled_channels,
     with_gates_replaced,
 )
+from attncourse.trials.command import main
 
 GATES = {
     "accuracy",
@@ -82,6 +83,14 @@ def test_replacements_keep_what_they_should():
     assert_close(shuffled_channels(gates).sum(1), gates.sum(1))
     assert not torch.equal(shuffled_channels(gates), gates)
     assert_close(batch_mean(gates)[3], gates.mean(0))
+
+
+def test_the_record_is_shown_though_the_control_has_no_gates(capsys):
+    assert main(["show", "cbam"]) == 0
+    shown = capsys.readouterr().out
+    assert "max, accuracy: +" in shown
+    assert "cbam, signal: " not in shown
+    assert "Verdicts:" in shown
 
 
 def test_a_short_run_gives_all_metrics():
