@@ -34,10 +34,9 @@ def size(model):
 
 def test_arms_are_matched_in_parameters(models):
     selective = size(models["selective"])
-    for name in "small", "large", "channels":
+    for name in "small", "large":
         assert size(models[name]) == selective
-    assert abs(size(models["sum+"]) - selective) < 0.01 * selective
-    assert size(models["sum"]) < size(models["sum+"])
+    assert 0 <= size(models["sum"]) - selective < 0.01 * selective
 
 
 def test_reaches_are_those_of_the_labels(models):
@@ -102,10 +101,10 @@ def test_replaced_weights_are_used(models):
 
 def test_uniform_weights_sum_to_one(models):
     weights = branch_weights(models["selective"], torch.rand(3, 1, 40, 40))
-    assert torch.equal(uniform(weights), torch.full((3, 2, 32), 0.5))
+    assert torch.equal(uniform(weights), torch.full((3, 2, 16), 0.5))
 
 
-@pytest.mark.parametrize("arm", ["sum+", "selective", "channels"])
+@pytest.mark.parametrize("arm", ["sum", "selective"])
 def test_a_short_run_gives_all_metrics(arm):
     budget = Budget(scenes=80, epochs=1, test_scenes=35)
     metrics = run(arm, seed=2, budget=budget)
