@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from attncourse.attention.sampling import (
     affine_grid,
     affine_sample,
+    cell_centres,
     compose,
     reading_map,
 )
@@ -111,6 +112,7 @@ def test_nothing_is_made_on_another_device() -> None:
     theta = theta_of().to("meta")
     assert reading_map(theta, (5, 7), (11, 13)).device.type == "meta"
     assert affine_grid(theta, (5, 7)).device.type == "meta"
+    assert cell_centres(5, theta).device.type == "meta"
     assert compose(theta, theta).device.type == "meta"
 
 
