@@ -215,32 +215,38 @@ def identity(answer: Any) -> None:
 @exercise(
     "spatial_transformer.direction",
     kind="predict",
-    solution="left",
-    praise="The matrix says where the output reads: half a width further "
-    "to the right, so what was there moves left.",
+    solution="counter-clockwise",
+    praise="y points down, so the frame that is read turns clockwise, and "
+    "what is seen in it turns the other way.",
     hints=(
-        "The matrix maps places of the output to places of the input.",
-        "Take the centre of the output, (0, 0). From where does it read?",
+        "Follow one place: from where does the middle of the right edge, "
+        "(1, 0), read?",
+        "It reads from (cos 30, sin 30), to the right and below the centre, "
+        "since y points down. So how is the frame turned?",
+        "Turn a camera clockwise: which way does the picture in it turn?",
     ),
 )
 def direction(answer: Any) -> None:
-    """Judge a direction for the shift (+0.5, 0)."""
+    """Judge how a picture turns when read with a positive angle."""
     said = expect_choice(
-        answer, "The direction", ("left", "right", "up", "down")
+        answer,
+        "The direction",
+        ("clockwise", "counter-clockwise", "mirrored", "not at all"),
     )
-    if said == "right":
+    if said == "clockwise":
         raise Mistake(
-            "It would move right if the matrix led from the input to the "
-            "output; it leads from the output to the input."
+            "That is how the frame turns on the input; what is seen in a "
+            "frame turns the other way."
         )
-    if said == "up":
+    if said == "mirrored":
         raise Mistake(
-            "The first coordinate is x, which runs along the rows of pixels."
+            "A mirror needs a negative determinant; this one is "
+            "cos^2 + sin^2 = 1."
         )
-    if said == "down":
+    if said == "not at all":
         raise Mistake(
-            "The coordinates are (x, y), not (row, column): 0.5 stands in "
-            "the place of x."
+            "Only the identity leaves everything as it is; here (1, 0) reads "
+            "from (cos 30, sin 30)."
         )
 
 

@@ -168,10 +168,10 @@ WRONG = {
         (without_border, "The border is not"),
     ],
     "spatial_transformer.direction": [
-        ("right", "from the output to the input"),
-        ("up", "runs along the rows"),
-        ("down", r"not \(row, column\)"),
-        ("east", "should be one of 'left'"),
+        ("clockwise", "That is how the frame turns"),
+        ("mirrored", "negative determinant"),
+        ("not at all", "Only the identity"),
+        ("east", "should be one of 'clockwise'"),
     ],
     "spatial_transformer.window": [
         (swapped_zoom, "Width and height are swapped"),
