@@ -306,7 +306,7 @@ WRONG: dict[str, Wrong] = {
     "mask of zeros": (MaskedByZero, (TOKENS,), "error", "mask", "visible"),
     "mask ignored": (MaskIgnored, (TOKENS,), "error", "mask", "no effect"),
     "fill too large for 16 bits": (
-        FillTooLarge, (TOKENS,), "error", "precision", "float16 with a mask",
+        FillTooLarge, (TOKENS,), "warning", "precision", "float16 with a mask",
     ),
     "scores detached": (
         DetachedScores, (TOKENS,), "warning", "gradients", "qkv.weight is",

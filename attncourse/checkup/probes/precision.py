@@ -107,7 +107,7 @@ def failure(word: str, error: Exception) -> Finding:
     text = " ".join(str(error).split())[:160]
     overflow = "without overflow" in text
     return Finding(
-        "error" if overflow else "note",
+        "warning" if overflow else "note",
         NAME,
         f"in {word} it fails: {text}",
         "the number that masks is too large for 16 bits"

@@ -7,11 +7,15 @@ from attncourse.checkup.subject import Subject
 from attncourse.checkup.trace import Normalisation
 
 NAME = "scale"
-SATURATED = 2.0  # spread of scores beyond which a few keys get all weight
+USUAL = 1.0  # spread of scaled scores of numbers with variance one
 
 
 def probe(subject: Subject) -> Iterator[Finding]:
     """Judge the scores of every softmax over dot products."""
+    gated = any(
+        value.numel() and not value.any() and not name.endswith("bias")
+        for name, value in subject.module.named_parameters()
+    )
     for event in subject.exact.base_trace.normalisations:
         product = event.product
         if product is None or product.width < 2:
@@ -24,10 +28,11 @@ def probe(subject: Subject) -> Iterator[Finding]:
         elif event.learned_factor:
             yield Finding("passed", NAME, "the scores have a learned factor")
         else:
-            yield _judge(event, product.width)
+            yield _judge(event, product.width, gated)
 
 
-def _judge(event: Normalisation, width: int) -> Finding:
+def _judge(event: Normalisation, width: int, gated: bool) -> Finding:
+    """A missing scale behind a gate that starts closed may be meant."""
     factor, root = abs(event.factor), width**0.5
     spread = spread_of_scores(event)
     seen = (
@@ -48,12 +53,12 @@ def _judge(event: Normalisation, width: int) -> Finding:
             "divide by the root of the width of one head",
         )
     return Finding(
-        "error" if spread > SATURATED else "warning",
+        "error" if spread > USUAL and not gated else "warning",
         NAME,
         seen,
-        "the spread of a dot product grows with the root of the width; "
-        f"beyond about {SATURATED:.0f} a softmax gives a few keys all the "
-        "weight and hardly any gradient",
+        "the spread of a dot product grows with the root of the width, and "
+        f"beyond {USUAL:.0f} the softmax hardens: a few keys get all the "
+        "weight, and hardly any gradient is left",
         "divide the scores by the root of the width, or normalise queries "
         "and keys",
     )
