@@ -1,0 +1,50 @@
+import json
+
+import course_tests
+import pytest
+
+from tests import mutants
+
+
+def test_the_record_kills_enough_mutants_and_explains_the_others() -> None:
+    files = json.loads(mutants.RECORD.read_text("utf8"))["files"]
+    assert mutants.share_killed(files) >= mutants.LEAST_KILLED
+    survivors = [s for file in files.values() for s in file["survivors"]]
+    assert {s["name"]: s["reason"] for s in survivors} == mutants.reasons()
+
+
+def test_lines_are_found_inside_of_methods() -> None:
+    path = mutants.ROOT / "attncourse" / "attention" / "masking.py"
+    line = mutants.first_line(path, "check_mask")
+    written = path.read_text("utf8").splitlines()[line - 1]
+    assert written.startswith("def check_mask(")
+
+
+@pytest.mark.parametrize(
+    ("directive", "expected"),
+    [
+        (course_tests.Mutants, "| all | 7 | 5 | 2 | 71.4% |"),
+        (
+            course_tests.Survivors,
+            r"| `maps.py`, line 3 | `a \| b` | `a & b` |",
+        ),
+    ],
+)
+def test_tables_count_and_quote(directive, expected: str) -> None:
+    survivor = {
+        "line": 3,
+        "before": "a | b",
+        "after": "a & b",
+        "reason": "No reason.",
+    }
+    file = {
+        "code": "",
+        "statuses": {"killed": 4, "timeout": 1, "survived": 1, "no tests": 1},
+        "survivors": [survivor, survivor],
+    }
+    record = {
+        "date": "2026-11-21T08:00:00+00:00",
+        "versions": {"mutmut": "3"},
+        "files": {"maps.py": file},
+    }
+    assert expected in directive.lines(None, record)
