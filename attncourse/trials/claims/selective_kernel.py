@@ -355,6 +355,6 @@ CLAIM = Claim(
             above=0.02,
         ),
     ),
-    quick=Profile(seeds=5, budget=Budget(2000, 6, 1000)),
-    full=Profile(seeds=5, budget=Budget(2000, 6, 1000)),
+    quick=Profile(seeds=5, budget=Budget(1500, 6, 1000)),
+    full=Profile(seeds=5, budget=Budget(1500, 6, 1000)),
 )
