@@ -337,6 +337,8 @@ def offsets(answer: Any) -> None:
             "First come all y and then all x; they should alternate, tap by "
             "tap."
         )
+    if not yours.any():
+        raise Mistake("All offsets are zero: this is the ordinary one.")
     if not pairs[:, 1:].any() or close(
         pairs[:, 4], target.view_as(pairs)[:, 4]
     ) != close(pairs[:, 0], target.view_as(pairs)[:, 0]):

@@ -187,7 +187,7 @@ WRONG = {
         (other_sign, "The sign is wrong"),
         (in_blocks, "First come all y"),
         (middle_only, "Only some of the nine"),
-        (zeros, "Only some of the nine"),
+        (zeros, "All offsets are zero"),
         (one_pair, r"shape \(1, 18, 5, 7\), but has \(1, 2, 5, 7\)"),
         (twice, "does not read"),
     ],
