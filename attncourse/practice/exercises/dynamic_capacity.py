@@ -49,7 +49,8 @@ def saliency_solution(top: Top, coarse: Tensor) -> Tensor:
     log_p = top(leaf).log_softmax(-1)
     entropy = -(log_p.exp() * log_p).sum()
     (slope,) = torch.autograd.grad(entropy, leaf)
-    return slope.norm(dim=1, keepdim=True)
+    norms: Tensor = slope.norm(dim=1, keepdim=True)
+    return norms
 
 
 @exercise(
