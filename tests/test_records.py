@@ -3,7 +3,7 @@ import json
 import course_tests
 import pytest
 
-from tests import mutants
+from tests import covered, mutants
 
 
 def test_the_record_kills_enough_mutants_and_explains_the_others() -> None:
@@ -11,6 +11,16 @@ def test_the_record_kills_enough_mutants_and_explains_the_others() -> None:
     assert mutants.share_killed(files) >= mutants.LEAST_KILLED
     survivors = [s for file in files.values() for s in file["survivors"]]
     assert {s["name"]: s["reason"] for s in survivors} == mutants.reasons()
+
+
+def test_the_record_covers_enough_lines() -> None:
+    folders = json.loads(covered.RECORD.read_text("utf8"))["folders"]
+    assert folders["attncourse/attention"]["lines"] > 0
+    lines, run = (
+        sum(counts[key] for counts in folders.values())
+        for key in ("lines", "run")
+    )
+    assert run >= 0.95 * lines
 
 
 def test_lines_are_found_inside_of_methods() -> None:
