@@ -166,7 +166,7 @@ def test_exercises_are_judged_helped_and_solved(lesson: Path) -> None:
 
 def test_every_exercise_stands_in_one_lesson() -> None:
     used = [name for each in LESSONS for name in called(each, "solution")]
-    assert Counter(used) == Counter(EXERCISES)
+    assert Counter(used) == Counter(list(EXERCISES))
 
 
 @every_numbered_lesson
