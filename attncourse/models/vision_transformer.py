@@ -122,7 +122,7 @@ class VisionTransformer(nn.Module):
         size = patches.shape[2], patches.shape[3]
         tokens = patches.flatten(2).mT  # (batch, patches, dim)
         if self.class_token is not None:
-            first = self.class_token.expand(len(tokens), 1, -1)
+            first = self.class_token.expand(tokens.shape[0], 1, -1)
             tokens = torch.cat([first, tokens], 1)
         rotate, score_bias = self._rotation(size), self._score_bias()
         for block in self.blocks:

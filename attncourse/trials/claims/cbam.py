@@ -326,7 +326,7 @@ CLAIM = Claim(
             above=0.01,
         ),
     ),
-    quick=Profile(seeds=3, budget=Budget(scenes=2000, epochs=5)),
+    quick=Profile(seeds=5, budget=Budget(scenes=2000, epochs=5)),
     full=Profile(
         seeds=5, budget=Budget(scenes=2000, epochs=5, test_scenes=1000)
     ),

@@ -373,7 +373,7 @@ CLAIM = Claim(
             above=0.05,
         ),
     ),
-    quick=Profile(seeds=2, budget=Budget(scenes=1200, epochs=3)),
+    quick=Profile(seeds=5, budget=Budget(scenes=1200, epochs=3)),
     full=Profile(
         seeds=5, budget=Budget(scenes=2000, epochs=5, test_scenes=1200)
     ),

@@ -276,7 +276,7 @@ CLAIM = Claim(
             above=0.1,
         ),
     ),
-    quick=Profile(seeds=2, budget=Budget(scenes=1000, epochs=3)),
+    quick=Profile(seeds=5, budget=Budget(scenes=1000, epochs=3)),
     full=Profile(
         seeds=5,
         budget=Budget(scenes=2000, epochs=4, test_scenes=1000, batch_size=32),
