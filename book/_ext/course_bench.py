@@ -59,7 +59,7 @@ class BenchTable(Recorded):
     def show(self, bench: Bench) -> list[nodes.Node]:
         rows = [
             "| Mechanism | Against | Size | Forward | Training "
-            "| Goals | MiB | |",
+            "| Goals | MiB | Verdict |",
             "|:--|:--|:--|--:|--:|:--|--:|:--|",
         ]
         for forward, training in pairs(bench.races):

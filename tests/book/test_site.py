@@ -32,6 +32,9 @@ LOADED = {
 
 every_page = pytest.mark.parametrize("name", DOCUMENTS + EXTRA)
 every_lesson = pytest.mark.parametrize("name", LESSONS)
+every_numbered_lesson = pytest.mark.parametrize(
+    "name", [name for name in LESSONS if name[len("lessons/")].isdigit()]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +141,7 @@ def test_mathjax_is_loaded_where_there_are_equations(name: str) -> None:
     assert loaded == bool(page(name).select("article .math"))
 
 
-@every_lesson
+@every_numbered_lesson
 def test_lesson_has_equations_and_code(name: str) -> None:
     assert article(name).select("div.math, span.math")
     assert article(name).select("div.cell_input pre")
@@ -160,7 +163,7 @@ def test_lesson_can_be_downloaded_and_launched(name: str) -> None:
     assert copy == (execution.ROOT / f"{name}.ipynb").read_bytes()
 
 
-@every_lesson
+@every_numbered_lesson
 def test_lesson_shows_its_outputs(name: str) -> None:
     assert article(name).select("div.cell_output")
     assert article(name).select("figure img, img")
@@ -179,7 +182,7 @@ def test_questions_load_their_script(name: str) -> None:
         assert len(options) == len(question.select(".quiz-why p + *"))
 
 
-@every_lesson
+@every_numbered_lesson
 def test_hints_and_verdicts_are_shown(name: str) -> None:
     titles = [
         summary.get_text().strip()
