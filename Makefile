@@ -41,7 +41,8 @@ check: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 2 tests -m "$(NOT_SITE) and not slow"
+	$(BIN)/python -m pytest -q -n 2 tests \
+	  -m "$(NOT_SITE) and not slow and not lengthy"
 
 bench: $(STAMP)
 	@env -u OMP_NUM_THREADS $(BIN)/python -m attncourse bench

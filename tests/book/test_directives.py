@@ -3,9 +3,12 @@
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
+
+pytestmark = pytest.mark.lengthy
 
 HEAD = "---\norphan: true\n---\n\n# Title\n\n"
 GOOD = """\

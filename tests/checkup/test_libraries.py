@@ -7,7 +7,7 @@ from attncourse.checkup import checkup
 from tests.attention.cases import CASES, Case
 from tests.checkup.libraries import LIBRARIES, inputs
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

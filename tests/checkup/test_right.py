@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from attncourse.checkup import checkup
 from tests.checkup.wrong import Attention
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 DIM, HEADS = 32, 4
 
 

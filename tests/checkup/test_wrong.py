@@ -10,6 +10,7 @@ from attncourse.checkup import checkup
 from tests.checkup.wrong import MAP, TOKENS, WRONG, Attention, Masked, case
 
 pytestmark = [
+    pytest.mark.lengthy,
     pytest.mark.usefixtures("as_shipped"),
     pytest.mark.filterwarnings("ignore:Initializing zero-element tensors"),
 ]

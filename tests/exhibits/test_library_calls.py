@@ -9,7 +9,7 @@ from attncourse.attention import MultiHeadAttention
 from attncourse.checkup import checkup
 from attncourse.exhibits import library_calls as wrong
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 BATCH, COUNT, DIM, HEADS = 3, 11, 64, 4
 
 

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from attncourse.checkup import checkup
 from attncourse.exhibits import single_head as wrong
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 BATCH, COUNT, DIM = 3, 11, 64
 
 

@@ -21,7 +21,7 @@ CODE = [name for name, each in EXERCISES.items() if callable(each.solution)]
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
 every_code = pytest.mark.parametrize("name", CODE)
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 
 
 def test_wrong_answers_belong_to_exercises() -> None:

@@ -7,6 +7,8 @@ from attncourse.trials import Budget, claim, load
 from attncourse.trials.claims.additive_pooling import CLAIM, run
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def models():

@@ -13,6 +13,8 @@ from attncourse.trials.claims.cbam import (
 )
 from attncourse.trials.command import main
 
+pytestmark = pytest.mark.lengthy
+
 GATES = {
     "accuracy",
     "area",

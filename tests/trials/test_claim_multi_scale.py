@@ -16,6 +16,8 @@ from attncourse.trials.claims.multi_scale import (
     with_shares_replaced,
 )
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def models():

@@ -11,6 +11,8 @@ from attncourse.trials.claims.residual_attention import (
     with_masks_replaced,
 )
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def models():

@@ -17,6 +17,8 @@ from attncourse.trials.claims.scale import (
 )
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def scenes():

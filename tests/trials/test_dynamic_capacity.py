@@ -23,6 +23,8 @@ from attncourse.trials.claims.dynamic_capacity import (
 )
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 BUDGET = Budget(scenes=71, epochs=2, test_scenes=37)
 
 

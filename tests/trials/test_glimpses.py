@@ -19,6 +19,8 @@ from attncourse.trials.claims.glimpses import (
 )
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def models():

@@ -20,6 +20,8 @@ from attncourse.trials.claims.pairwise_on_maps import (
 from attncourse.trials.local import attempt
 from attncourse.watching import watch
 
+pytestmark = pytest.mark.lengthy
+
 SHORT = Budget(scenes=83, epochs=1, test_scenes=41, batch_size=29, lr=3e-3)
 
 

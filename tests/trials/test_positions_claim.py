@@ -14,6 +14,8 @@ from attncourse.trials.claims.positions import (
 )
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 
 def test_all_arms_have_about_as_many_parameters():
     sizes = [

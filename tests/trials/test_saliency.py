@@ -9,6 +9,8 @@ from attncourse.trials import Budget, claim, load
 from attncourse.trials.claims.saliency import ARMS, prepare, run
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 BUDGET = Budget(scenes=37, epochs=1, test_scenes=7, batch_size=11)
 
 

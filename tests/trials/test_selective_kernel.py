@@ -18,6 +18,8 @@ from attncourse.trials.claims.selective_kernel import (
 )
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def models():

@@ -25,6 +25,8 @@ from attncourse.trials.claims.spatial_transformer import (
 )
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def models():

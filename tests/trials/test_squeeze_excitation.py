@@ -15,6 +15,8 @@ from attncourse.trials.claims.squeeze_excitation import (
 )
 from attncourse.trials.local import attempt
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture(scope="module")
 def models():
