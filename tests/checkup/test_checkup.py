@@ -13,7 +13,7 @@ from torch import nn
 from attncourse.checkup import Finding, Report, checkup
 from tests.checkup.wrong import TOKENS, Attention, InPlace
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 
 
 class Failing(nn.Module):

@@ -9,7 +9,7 @@ import pytest
 
 from attncourse.__main__ import main
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 CBAM = "attncourse.attention:CBAM"
 WRONG = "attncourse.exhibits.additive:ColumnSoftmaxPooling2d"
 SIZES = ["--arg", "channels=16", "--input", "2,16,7,7"]
