@@ -13,6 +13,7 @@ from attncourse.measure.fixations import (
 )
 from attncourse.measure.mass import mass_inside
 from attncourse.measure.pointing import PointingGame, pointing_game
+from attncourse.measure.ranks import rank_correlation
 from attncourse.measure.salient_objects import (
     max_f_beta,
     mean_absolute_error,
@@ -34,6 +35,7 @@ __all__ = [
     "nss",
     "paired_bootstrap",
     "pointing_game",
+    "rank_correlation",
     "shuffled_auc",
     "similarity",
 ]

@@ -5,11 +5,11 @@ from copy import deepcopy
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from attncourse.attention import MultiScaleAttention
-from attncourse.measure import mass_inside
+from attncourse.measure import mass_inside, rank_correlation
 from attncourse.scenes import ClutteredDigits, Scenes
 from attncourse.trials.claim import Budget, Claim, Prediction, Profile
 from attncourse.trials.loop import evaluate, fit
@@ -254,22 +254,6 @@ def coarse_on_the_digit(
     inside = mass_inside(coarse, scenes.masks) * coarse.sum((1, 2, 3))
     area = scenes.masks.float().mean((1, 2, 3)) * places
     return inside / area
-
-
-def rank_correlation(
-    first: Shaped[Tensor, " count"], second: Shaped[Tensor, " count"]
-) -> float:
-    """Spearman's: the correlation of the ranks, ties sharing theirs."""
-    ranks = torch.stack([mean_ranks(first), mean_ranks(second)])
-    return float(torch.corrcoef(ranks)[0, 1])
-
-
-def mean_ranks(values: Tensor) -> Tensor:
-    """Rank of each value; equal values get the mean of their ranks."""
-    _, group, count = values.unique(return_inverse=True, return_counts=True)
-    last = count.cumsum(0).double()
-    ranks: Tensor = (last - (count - 1) / 2)[group]
-    return ranks
 
 
 def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:

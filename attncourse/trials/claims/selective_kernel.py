@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attncourse.attention import SelectiveKernel
+from attncourse.measure import rank_correlation
 from attncourse.scenes import ClutteredDigits, Scenes, digits
 from attncourse.trials.claim import Budget, Claim, Prediction, Profile
 from attncourse.trials.loop import evaluate, fit
@@ -198,21 +199,6 @@ def branch_weights(
     maps = [model.stem(part) for part in images.split(500)]
     found = [model.unit(part, return_weights=True)[1] for part in maps]
     return torch.cat(found)
-
-
-def rank_correlation(
-    a: Float[Tensor, " count"], b: Int64[Tensor, " count"]
-) -> float:
-    """Spearman's rank correlation, ties given their mean rank."""
-    ranks = torch.stack([_ranks(a.double()), _ranks(b.double())])
-    return torch.corrcoef(ranks)[0, 1].item()
-
-
-def _ranks(values: Tensor) -> Tensor:
-    _, group, counts = values.unique(return_inverse=True, return_counts=True)
-    ends = counts.cumsum(0).double()
-    ranks: Tensor = ends - (counts.double() - 1) / 2
-    return ranks[group]
 
 
 def branches_against_size(
