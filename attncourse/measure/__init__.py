@@ -1,6 +1,5 @@
 """Scoring maps, counting cost, and the statistics of a comparison."""
 
-from attncourse.measure.bootstrap import Interval, paired_bootstrap
 from attncourse.measure.cost import Cost, cost, costs
 from attncourse.measure.fixations import (
     auc_judd,
@@ -10,6 +9,11 @@ from attncourse.measure.fixations import (
     nss,
     shuffled_auc,
     similarity,
+)
+from attncourse.measure.intervals import (
+    Interval,
+    paired_bootstrap,
+    t_interval,
 )
 from attncourse.measure.mass import mass_inside
 from attncourse.measure.pointing import PointingGame, pointing_game
@@ -38,4 +42,5 @@ __all__ = [
     "rank_correlation",
     "shuffled_auc",
     "similarity",
+    "t_interval",
 ]

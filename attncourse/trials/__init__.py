@@ -1,20 +1,28 @@
 """Training, evaluation, and claims on trial.
 
-`fit` and `evaluate` are the only training loop of the course. `trial` runs
-arms x seeds and keeps the record that `load` reads back. A claim is a file
-in `attncourse/trials/claims`.
+`fit` and `evaluate` are the only training loop of the course. `run_trials`
+runs arms x seeds and keeps the records that `load` reads back. A claim is a
+file in `attncourse/trials/claims`; what it is made of, scenes and networks,
+stands in `attncourse/trials/setups`.
 """
 
+from attncourse.trials.budget import Budget
 from attncourse.trials.claim import (
-    Budget,
     Claim,
     Prediction,
     Profile,
     claim,
     claims,
-    run_claim,
+    level,
+    run_claims,
 )
-from attncourse.trials.loop import History, classification, evaluate, fit
+from attncourse.trials.loop import (
+    History,
+    classification,
+    evaluate,
+    fit,
+    training_on,
+)
 from attncourse.trials.maps import (
     ClassActivation,
     ReplacedMap,
@@ -23,7 +31,7 @@ from attncourse.trials.maps import (
     with_map_replaced,
 )
 from attncourse.trials.record import ArmResult, Record, Series, Time, load
-from attncourse.trials.runs import Arm, trial
+from attncourse.trials.runs import Arm, Trial, run_trials
 
 __all__ = [
     "Arm",
@@ -38,15 +46,18 @@ __all__ = [
     "ReplacedMap",
     "Series",
     "Time",
+    "Trial",
     "claim",
     "claims",
     "classification",
     "evaluate",
     "fit",
+    "level",
     "load",
-    "run_claim",
+    "run_claims",
+    "run_trials",
     "shuffled_map",
-    "trial",
+    "training_on",
     "uniform_map",
     "with_map_replaced",
 ]

@@ -1,6 +1,7 @@
-"""A claim: what is asked, how it is tried, and what would refute it."""
+"""A claim: what is said, how it is tried, and what would refute it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
@@ -8,21 +9,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Protocol, runtime_checkable
 
-from attncourse.measure import Interval, paired_bootstrap
+from attncourse.measure import Interval, t_interval
 from attncourse.trials import claims as folder
-from attncourse.trials.record import Record
-from attncourse.trials.runs import Arm, trial
+from attncourse.trials.budget import Budget
+from attncourse.trials.record import Record, results_folder
+from attncourse.trials.runs import Arm, Trial, run_trials
 
-
-@dataclass(frozen=True)
-class Budget:
-    """What one run may spend: scenes per epoch, epochs and so on."""
-
-    scenes: int = 4000
-    epochs: int = 6
-    test_scenes: int = 2000
-    batch_size: int = 64
-    lr: float = 4e-3
+ERROR_RATE = 0.05
+"""Chance that a court of true null differences gives any wrong verdict."""
 
 
 @runtime_checkable
@@ -47,8 +41,8 @@ class Profile:
 class Prediction:
     """A statement that an interval can support or refute.
 
-    The interval is that of `metric` of `arm`, or of its paired difference
-    from `against`.
+    The interval is that of the mean of `metric` of `arm` over the seeds, or
+    of its paired difference from `against`.
     """
 
     statement: str
@@ -58,22 +52,32 @@ class Prediction:
     above: float
 
     @property
-    def rule(self) -> str:
-        """What decides, in words."""
+    def quantity(self) -> str:
+        """What is measured, in words."""
         quantity = f"{self.metric} of {self.arm}"
         if self.against is not None:
             quantity += f" minus {self.against}"
+        return quantity
+
+    @property
+    def rule(self) -> str:
+        """What decides, in words."""
         return (
-            f"supported if the whole 95 % interval of {quantity} is above "
-            f"{self.above:g}, refuted if it is below, else not settled"
+            f"supported if the whole corrected interval of {self.quantity} "
+            f"is above {self.above:g}, refuted if it is below, else not "
+            f"settled"
         )
 
     def interval(self, record: Record) -> Interval:
-        """The interval that decides."""
-        if self.against is not None:
-            return record.difference(self.arm, self.metric, self.against)
+        """The interval that decides: Student's, at the level of the court."""
         values = record.arms[self.arm].metrics[self.metric]
-        return paired_bootstrap(values, [0.0] * len(values))
+        zeros = [0.0] * len(values)
+        against = (
+            zeros
+            if self.against is None
+            else record.arms[self.against].metrics[self.metric]
+        )
+        return t_interval(values, against, level=level())
 
     def verdict(self, record: Record) -> str:
         """Return `supported`, `refuted` or `not settled`."""
@@ -87,12 +91,16 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Claim:
-    """One trial of the course; each stands in a file of its own.
+    """One claim on trial; each stands in a file of its own.
 
     Attributes
     ----------
-    question, source
-        What is asked, and whose claim it is.
+    statement
+        What is claimed, in one sentence that can be wrong.
+    origin, source
+        Which rows of the course's sources say it, and which papers.
+    scene
+        What the networks look at, in a sentence or two.
     arms, control
         What is compared, and with what.
     run
@@ -102,19 +110,28 @@ class Claim:
     metrics
         What the table shows, the primary metric first.
     predictions
-        Written before the trial is run, and what would refute them.
+        Written before the trial is run. The first decides the verdict on
+        the claim; the others are further statements of the same trial.
+    would_change
+        Which result or setting would change the verdict.
+    lesson
+        File of the lesson that explains it, without its ending.
     quick, full
         The two sizes.
     """
 
-    question: str
+    statement: str
+    origin: str
     source: str
+    scene: str
     arms: Mapping[str, Arm]
     control: str
     run: BudgetedRun
     example: tuple[int, ...]
     metrics: tuple[str, ...]
     predictions: tuple[Prediction, ...]
+    would_change: str
+    lesson: str
     quick: Profile
     full: Profile
 
@@ -125,45 +142,87 @@ class Claim:
             raise ValueError(f"profile must be quick or full, got {name!r}")
         return profiles[name]
 
+    def verdict(self, record: Record) -> str:
+        """Return the verdict on the claim, that of its first prediction."""
+        return self.predictions[0].verdict(record)
+
 
 def claims() -> list[str]:
-    """Names of all claims: the files in `attncourse/trials/claims`."""
-    return sorted(module.name for module in iter_modules(folder.__path__))
+    """Ids of all claims, such as ``E3``, in the order of their numbers."""
+    return list(_files())
 
 
 def claim(name: str) -> Claim:
-    """Return a claim by the name of its file.
+    """Return a claim by its id, such as ``E18``.
 
     Raises
     ------
     LookupError
-        If there is none of that name.
+        If there is none of that id.
     """
-    if name not in claims():
-        known = ", ".join(claims())
-        raise LookupError(f"no claim named {name!r}; there are: {known}")
-    found: Claim = import_module(f"{folder.__name__}.{name}").CLAIM
+    files = _files()
+    if name not in files:
+        known = ", ".join(files)
+        raise LookupError(f"no claim with the id {name!r}; there are: {known}")
+    found: Claim = import_module(f"{folder.__name__}.{files[name]}").CLAIM
     return found
 
 
-def run_claim(
-    name: str,
+def claim_file(name: str) -> Path:
+    """Path of the file of a claim."""
+    module = import_module(f"{folder.__name__}.{_files()[name]}")
+    return Path(str(module.__file__))
+
+
+def level() -> float:
+    """Level of the intervals that decide, corrected for all claims.
+
+    With :math:`m` claims it is :math:`1 - 0.05 / m` (Bonferroni), so that
+    the chance of any wrong verdict among them is at most 5 %.
+    """
+    return 1 - ERROR_RATE / len(_files())
+
+
+def run_claims(
+    names: Sequence[str],
     *,
-    profile: str = "quick",
+    profile: str = "full",
     seeds: int | None = None,
-    workers: int | None = None,
     results: Path | None = None,
     progress: bool = True,
-) -> Record:
-    """Try a claim and write its record; see :func:`trial`."""
+    workers: int | None = None,
+    backend: str = "local",
+    address: str | None = None,
+    gpus: float = 0.0,
+) -> list[Record]:
+    """Try claims and write their records; see :func:`run_trials`.
+
+    The records of the quick profile do not replace those of the book: by
+    default they go to `book/results/.quick`.
+    """
+    folder = results_folder() if results is None else results
+    quick = results is None and profile == "quick"
+    return run_trials(
+        [_trial(name, profile, seeds) for name in names],
+        results=folder / ".quick" if quick else folder,
+        parts=folder / ".partial",
+        progress=progress,
+        workers=workers,
+        backend=backend,
+        address=address,
+        gpus=gpus,
+    )
+
+
+def _trial(name: str, profile: str, seeds: int | None) -> Trial:
     case = claim(name)
     size = case.profile(profile)
     count = size.seeds if seeds is None else seeds
-    return trial(
-        name,
-        partial(case.run, budget=size.budget),
-        case.arms,
-        question=case.question,
+    return Trial(
+        name=name,
+        run=partial(case.run, budget=size.budget),
+        arms=case.arms,
+        statement=case.statement,
         control=case.control,
         seeds=range(count),
         example=case.example,
@@ -173,7 +232,29 @@ def run_claim(
         ),
         profile=profile,
         settings=asdict(size.budget),
-        workers=workers,
-        results=results,
-        progress=progress,
     )
+
+
+def _files() -> dict[str, str]:
+    """Modules in the folder of claims by their ids."""
+    found: dict[str, str] = {}
+    for module in iter_modules(folder.__path__):
+        parts = re.fullmatch(r"([a-z]+)0*([1-9]\d*)_\w+", module.name)
+        if parts is None:
+            raise ValueError(
+                f"the file {module.name}.py of a claim must be named after "
+                f"its id, such as e18_dynamic_capacity.py"
+            )
+        name = parts[1].upper() + parts[2]
+        if name in found:
+            raise ValueError(
+                f"two claims have the id {name}: {found[name]}.py and "
+                f"{module.name}.py"
+            )
+        found[name] = module.name
+    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+
+
+def _order(name: str) -> tuple[str, int]:
+    letters = name.rstrip("0123456789")
+    return letters, int(name[len(letters) :])

@@ -4,15 +4,19 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from attncourse.trials.claim import claim, claims, run_claim
+from attncourse.trials.claim import claim, claims, level, run_claims
 from attncourse.trials.provenance import code_digest
 from attncourse.trials.record import Record, load, recorded
 
 EPILOG = """\
 examples:
   python -m attncourse trials list
-  python -m attncourse trials show additive_pooling
-  python -m attncourse trials run additive_pooling --seeds 10 --profile full
+  python -m attncourse trials show E18
+  python -m attncourse trials run E18 --seeds 10
+  python -m attncourse trials run --all --profile quick
+  python -m attncourse trials run --all --backend ray --address auto
+
+A trial that was broken off goes on where it was when it is run again.
 """
 
 
@@ -44,12 +48,22 @@ def _parser() -> ArgumentParser:
     show = actions.add_parser(
         "show", parents=[shared], help="show a claim and its record"
     )
-    show.add_argument("name", metavar="NAME")
+    show.add_argument("name", metavar="ID")
     show.set_defaults(action=_show)
     run = actions.add_parser(
-        "run", parents=[shared], help="try a claim and write its record"
+        "run",
+        parents=[shared],
+        help="try claims and write their records",
+        description=(
+            "Try claims and write their records. Those of the quick profile "
+            "go to book/results/.quick, unless --results names a folder."
+        ),
     )
-    run.add_argument("name", metavar="NAME")
+    which = run.add_mutually_exclusive_group(required=True)
+    which.add_argument("names", metavar="ID", nargs="*", default=[])
+    which.add_argument(
+        "--all", action="store_true", help="try every claim there is"
+    )
     run.add_argument(
         "--seeds",
         type=int,
@@ -59,14 +73,31 @@ def _parser() -> ArgumentParser:
     run.add_argument(
         "--profile",
         choices=["quick", "full"],
-        default="quick",
-        help="size of the trial (default: quick)",
+        default="full",
+        help="size of the trial (default: full)",
     )
     run.add_argument(
         "--workers",
         type=int,
         metavar="N",
         help="processes, one torch thread each (default: all processors)",
+    )
+    run.add_argument(
+        "--backend",
+        choices=["local", "ray"],
+        default="local",
+        help="where the runs happen (default: local)",
+    )
+    run.add_argument(
+        "--address",
+        help="Ray cluster to join (default: start one on this machine)",
+    )
+    run.add_argument(
+        "--gpus",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of a GPU for each run on the cluster (default: 0)",
     )
     run.set_defaults(action=_run)
     return parser
@@ -81,43 +112,54 @@ def _list(options: Namespace) -> int:
             record = load(name, options.results)
             current = record.code == code_digest(case.run)
             state = (
-                f"{len(record.seeds)} seeds, {record.profile}, "
-                f"{record.date[:10]}, {'this' if current else 'other'} code"
+                f"{case.verdict(record)}; {len(record.seeds)} seeds, "
+                f"{record.profile}, {record.date[:10]}, "
+                f"{'this' if current else 'other'} code"
             )
-        print(f"{name}: {case.question}\n    {state}")
+        print(f"{name}: {case.statement}\n    {state}")
     return 0
 
 
 def _show(options: Namespace) -> int:
     case = claim(options.name)
-    print(f"{options.name}: {case.question}\n{case.source}\n")
+    print(f"{options.name}: {case.statement}\n{case.source}\n\n{case.scene}\n")
     for prediction in case.predictions:
         print(f"- {prediction.statement}\n  {prediction.rule}")
     print()
     if options.name not in recorded(options.results):
         print(f"Not recorded; python -m attncourse trials run {options.name}")
         return 0
-    _report(options.name, load(options.name, options.results))
+    _report(load(options.name, options.results))
     return 0
 
 
 def _run(options: Namespace) -> int:
-    record = run_claim(
-        options.name,
+    names = claims() if options.all else options.names
+    records = run_claims(
+        names,
         profile=options.profile,
         seeds=options.seeds,
-        workers=options.workers,
         results=options.results,
+        workers=options.workers,
+        backend=options.backend,
+        address=options.address,
+        gpus=options.gpus,
     )
-    _report(options.name, record)
+    if options.all:
+        for record in records:
+            case = claim(record.name)
+            print(f"{record.name}: {case.verdict(record)}: {case.statement}")
+        return 0
+    for record in records:
+        _report(record)
     return 0
 
 
-def _report(name: str, record: Record) -> None:
-    case = claim(name)
+def _report(record: Record) -> None:
+    case = claim(record.name)
     metrics = sorted({m for arm in record.arms.values() for m in arm.metrics})
     print(record.table(case.metrics))
-    print(f"\nMinus {record.control}, mean over seeds [95 % interval]:")
+    print(f"\nMinus {record.control}, mean over seeds [95 % bootstrap]:")
     for arm, known in record.differences.items():
         for metric in (each for each in case.metrics if each in known):
             mean, low, high = record.difference(arm, metric)
@@ -132,7 +174,10 @@ def _report(name: str, record: Record) -> None:
                 print(
                     f"  {arm}, {metric}: {series.mean:.3f} ± {series.std:.3f}"
                 )
-    print("\nVerdicts:")
+    print(
+        f"\nVerdicts by Student's intervals of {level():.2%}, corrected for "
+        f"{len(claims())} claims; the first decides:"
+    )
     for prediction in case.predictions:
         mean, low, high = prediction.interval(record)
         print(

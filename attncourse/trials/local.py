@@ -1,32 +1,50 @@
 """Runs on this machine: worker processes with one torch thread each."""
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
-from time import perf_counter
+from time import perf_counter, time
 from typing import NamedTuple
 
 import torch
 from joblib import Parallel, delayed
 
+from attncourse.trials.loop import training_on
+from attncourse.trials.provenance import hardware
+
 Run = Callable[[str, int], dict[str, float]]
 
 
 class Outcome(NamedTuple):
-    """What one run gave."""
+    """What one run gave, when and where."""
 
     arm: str
     seed: int
     metrics: dict[str, float]
     seconds: float
+    started: float
+    worker: str
+    cpu: str
+    gpu: str
 
 
-def attempt(run: Run, arm: str, seed: int) -> Outcome:
-    """Do one run on one torch thread; say which one failed, if it does."""
+Task = Callable[[], Outcome]
+
+
+def attempt(
+    run: Run, arm: str, seed: int, device: str | None = None
+) -> Outcome:
+    """Do one run on one torch thread; say which one failed, if it does.
+
+    With a `device` the networks are trained there.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    start = perf_counter()
+    started, start = time(), perf_counter()
     try:
-        metrics = run(arm, seed)
+        with training_on(device):
+            metrics = run(arm, seed)
         for name, value in metrics.items():
             if not isfinite(value):
                 raise ValueError(f"metric {name!r} is {value}")
@@ -36,13 +54,21 @@ def attempt(run: Run, arm: str, seed: int) -> Outcome:
         ) from error
     finally:
         torch.set_num_threads(threads)
-    return Outcome(arm, seed, metrics, perf_counter() - start)
+    return Outcome(
+        arm=arm,
+        seed=seed,
+        metrics=metrics,
+        seconds=perf_counter() - start,
+        started=started,
+        worker=f"{platform.node()}:{os.getpid()}",
+        **hardware(),
+    )
 
 
 def run_locally(
-    run: Run, jobs: Iterable[tuple[str, int]], workers: int
-) -> Iterator[Outcome]:
-    """Yield the outcome of each job as it ends, in any order.
+    tasks: Sequence[Task], *, workers: int
+) -> Iterator[tuple[int, Outcome]]:
+    """Yield the number and the outcome of each task as it ends.
 
     One worker is this process itself.
     """
@@ -52,4 +78,10 @@ def run_locally(
         return_as="generator_unordered",
         batch_size=1,
     )
-    yield from pool(delayed(attempt)(run, arm, seed) for arm, seed in jobs)
+    yield from pool(
+        delayed(_numbered)(number, task) for number, task in enumerate(tasks)
+    )
+
+
+def _numbered(number: int, task: Task) -> tuple[int, Outcome]:
+    return number, task()

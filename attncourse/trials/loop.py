@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from inspect import signature
 from math import ceil, isfinite
@@ -32,6 +33,23 @@ class SceneSource(Protocol):
 Loss = Callable[
     [nn.Module, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]
 ]
+
+
+_TRAINING_DEVICE: ContextVar[str | None] = ContextVar("device", default=None)
+
+
+@contextmanager
+def training_on(device: str | None) -> Iterator[None]:
+    """Let `fit` train on a device, and bring each model back afterwards.
+
+    Runs that train and score networks on the CPU use a GPU that way without
+    being written for one. None changes nothing.
+    """
+    token = _TRAINING_DEVICE.set(device)
+    try:
+        yield
+    finally:
+        _TRAINING_DEVICE.reset(token)
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,8 @@ def fit(
         trained with one seed see the same batches. It also seeds dropout.
         The state of the global random generators is put back afterwards.
     device
-        Where to train; by default where the model is.
+        Where to train; by default where the model is, or where
+        :func:`training_on` says.
     progress
         Show a bar once the run has lasted two seconds.
     loss
@@ -109,7 +128,9 @@ def fit(
         if not size > 0:
             raise ValueError(f"{name} must be positive, got {size}")
     start = perf_counter()
-    device = _device(model) if device is None else torch.device(device)
+    home = _device(model)
+    chosen = _TRAINING_DEVICE.get() if device is None else None
+    device = torch.device(device or chosen or home)
     model.to(device).train()
     order = torch.Generator().manual_seed(seed)
     current = _draw(scenes, 0)
@@ -162,6 +183,8 @@ def fit(
                 loss=losses[-1], accuracy=accuracies[-1], refresh=False
             )
     model.eval()
+    if chosen is not None:
+        model.to(home)
     return History(tuple(losses), tuple(accuracies), perf_counter() - start)
 
 

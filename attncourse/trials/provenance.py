@@ -61,7 +61,10 @@ def _counts(path: Path) -> bool:
     """Whether numbers depend on a file; figures and records change none."""
     first = path.relative_to(_PACKAGE).parts[0]
     if first == "trials":
-        return path.name in ("loop.py", "maps.py")
+        return (
+            path.name in ("budget.py", "loop.py", "maps.py")
+            or path.parent.name == "setups"
+        )
     return first in _FOUNDATION
 
 

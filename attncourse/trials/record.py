@@ -13,7 +13,7 @@ import attncourse
 from attncourse.measure import Interval, paired_bootstrap
 from attncourse.trials.schema import Each, check
 
-SCHEMA = 1
+SCHEMA = 2
 _PACKAGE = Path(attncourse.__file__).parent
 _SERIES = {"per_seed": [float], "mean": float, "std": float}
 _INTERVAL = {"mean": float, "low": float, "high": float}
@@ -27,7 +27,7 @@ _ARM = {
 _RECORD = {
     "schema": int,
     "name": str,
-    "question": str,
+    "statement": str,
     "control": str,
     "seeds": [int],
     "arms": Each(_ARM),
@@ -35,7 +35,13 @@ _RECORD = {
     "profile": {"name": str, "settings": Each(float)},
     "versions": Each(str),
     "code": str,
-    "hardware": {"cpu": str, "gpu": str, "threads": int, "workers": int},
+    "hardware": {
+        "cpu": str,
+        "gpu": str,
+        "threads": int,
+        "workers": int,
+        "backend": str,
+    },
     "command": str,
     "time": {"runs": float, "wall": float, "runs_reused": int},
     "date": str,
@@ -58,7 +64,10 @@ class Series(tuple[float, ...]):
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What one arm cost and what it gave."""
+    """What one arm cost and what it gave.
+
+    `seconds` are those of each run, training and scoring on one thread.
+    """
 
     label: str
     parameters: int
@@ -71,9 +80,10 @@ class ArmResult:
 class Time:
     """Seconds spent.
 
-    `runs` is summed over all runs of the record, `wall` is what the command
-    that finished it took; `runs_reused` were kept from an earlier, broken
-    off command.
+    `runs` is summed over all runs of the record. `runs_reused` of them were
+    kept from an earlier command, or shared with another claim; `wall` is
+    the time from the start of the first of the others to the end of the
+    last.
     """
 
     runs: float
@@ -86,7 +96,7 @@ class Record:
     """Everything that is known of a finished trial."""
 
     name: str
-    question: str
+    statement: str
     control: str
     seeds: tuple[int, ...]
     arms: dict[str, ArmResult]
@@ -117,8 +127,8 @@ class Record:
     def table(self, metrics: Sequence[str]) -> str:
         """Return a Markdown table: a row per arm, mean ± std per metric."""
         rows = [
-            ["arm", "parameters", "multiply-adds", *metrics],
-            ["---", *["---:"] * (2 + len(metrics))],
+            ["arm", "parameters", "multiply-adds", "seconds", *metrics],
+            ["---", *["---:"] * (3 + len(metrics))],
         ]
         for arm in self.arms.values():
             cells = [
@@ -128,7 +138,11 @@ class Record:
                 else ""
                 for metric in metrics
             ]
-            costs = f"{arm.parameters:,}", f"{arm.multiply_adds:,}"
+            costs = (
+                f"{arm.parameters:,}",
+                f"{arm.multiply_adds:,}",
+                f"{fmean(arm.seconds):.1f}",
+            )
             rows.append([arm.label, *costs, *cells])
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -162,7 +176,7 @@ class Record:
         data = {
             "schema": SCHEMA,
             "name": self.name,
-            "question": self.question,
+            "statement": self.statement,
             "control": self.control,
             "seeds": self.seeds,
             "arms": arms,
@@ -219,7 +233,7 @@ class Record:
         }
         return cls(
             name=data["name"],
-            question=data["question"],
+            statement=data["statement"],
             control=data["control"],
             seeds=tuple(data["seeds"]),
             arms=arms,

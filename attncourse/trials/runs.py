@@ -1,23 +1,28 @@
-"""Arms x seeds: run them all, lose none, and write the record."""
+"""Arms x seeds: run them all, lose none, and write the records."""
 
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
 from attncourse.measure import Interval, cost, paired_bootstrap
-from attncourse.trials.local import Outcome, Run, run_locally
-from attncourse.trials.provenance import code_digest, hardware, versions
+from attncourse.trials.local import (
+    Outcome,
+    Run,
+    Task,
+    attempt,
+    run_locally,
+)
+from attncourse.trials.provenance import code_digest, versions
 from attncourse.trials.record import (
     ArmResult,
     Record,
@@ -37,29 +42,11 @@ class Arm:
     build: Callable[[], nn.Module]
 
 
-def trial(
-    name: str,
-    run: Run,
-    arms: Mapping[str, Arm],
-    *,
-    question: str,
-    control: str,
-    seeds: Sequence[int],
-    example: Sequence[int],
-    command: str,
-    profile: str = "full",
-    settings: Mapping[str, int | float] | None = None,
-    workers: int | None = None,
-    results: Path | None = None,
-    progress: bool = True,
-) -> Record:
-    """Run every arm with every seed and write `<results>/<name>.json`.
+@dataclass(frozen=True)
+class Trial:
+    """What is run, arm by arm and seed by seed, and what is kept of it.
 
-    Each finished run is kept at once under `<results>/.partial`. The same
-    call continues there after it was broken off, and does no run twice. A
-    change of the code, the settings or a version starts afresh.
-
-    Parameters
+    Attributes
     ----------
     name
         Name of the record.
@@ -69,139 +56,240 @@ def trial(
         a `functools.partial` of such a function.
     arms
         The arms by name.
-    question, control, profile, settings, command
-        Kept in the record: what is asked, the arm that all others are
+    statement, control, profile, settings, command
+        Kept in the record: what is claimed, the arm that all others are
         compared with, the size of the trial in words and in numbers, and the
         command that repeats it.
     seeds
         Every arm runs with each of them, so that differences are paired.
     example
         Shape of an input, for counting the multiply-adds of each arm.
-    workers
-        Number of processes, each with one torch thread; by default as many
-        as there are processors.
-    results
-        Folder of the records; by default `book/results`.
-    progress
-        Show a bar.
 
     Raises
     ------
     ValueError
         If the control is not an arm, there are fewer than two seeds or one
         comes twice, or a name cannot be the name of a file.
+    """
+
+    name: str
+    run: Run
+    arms: Mapping[str, Arm]
+    statement: str
+    control: str
+    seeds: Sequence[int]
+    example: Sequence[int]
+    command: str
+    profile: str = "full"
+    settings: Mapping[str, int | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_+.-]*", self.name):
+            raise ValueError(
+                f"the name {self.name!r} must be letters, digits and any of "
+                f"_ + . -"
+            )
+        for arm in self.arms:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]*", arm):
+                raise ValueError(
+                    f"the name {arm!r} of an arm must be lower-case letters, "
+                    f"digits and any of _ + . -"
+                )
+        if self.control not in self.arms:
+            raise ValueError(
+                f"control must be one of the arms {sorted(self.arms)}, got "
+                f"{self.control!r}"
+            )
+        seeds = list(self.seeds)
+        if len(seeds) < 2 or len(set(seeds)) != len(seeds):
+            raise ValueError(
+                f"seeds must be two or more, all different, got {seeds}"
+            )
+
+    @property
+    def jobs(self) -> list[tuple[str, int]]:
+        """Every arm with every seed."""
+        return [(arm, seed) for seed in self.seeds for arm in self.arms]
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    *,
+    results: Path | None = None,
+    parts: Path | None = None,
+    progress: bool = True,
+    workers: int | None = None,
+    backend: str = "local",
+    address: str | None = None,
+    gpus: float = 0.0,
+) -> list[Record]:
+    """Run every arm of every trial with every seed and write the records.
+
+    Each finished run is kept at once under `parts`. The same call continues
+    there after it was broken off, and does no run twice; two trials with the
+    same run function and settings share their runs. A change of the code,
+    the settings or a version starts afresh. The record of a trial,
+    `<results>/<name>.json`, is written with its last run.
+
+    Parameters
+    ----------
+    trials
+        What to run, in this order.
+    results
+        Folder of the records; by default `book/results`.
+    parts
+        Folder of the finished runs; by default `<results>/.partial`.
+    progress
+        Show a bar.
+    workers
+        Processes on this machine, each with one torch thread; by default as
+        many as there are processors.
+    backend
+        ``"local"``, or ``"ray"`` for a Ray cluster.
+    address, gpus
+        Of the cluster, and the share of a GPU that each run takes there;
+        see :func:`attncourse.trials.cluster.run_on_ray`.
+
+    Raises
+    ------
+    ValueError
+        If the backend is unknown or an option is not one of its own.
     RuntimeError
         If a run fails or a metric is not finite; names its arm and seed.
     """
-    count = workers or os.cpu_count() or 1
-    _check(name, arms, control, seeds, count)
-    start = perf_counter()
+    execute = _backend(backend, workers, address, gpus)
     folder = results_folder() if results is None else results
-    settings = dict(settings or {})
-    code = code_digest(run)
-    parts = folder / ".partial" / name / _key(run, code, settings)
-    jobs = [(arm, seed) for seed in seeds for arm in arms]
-    done = {job: kept for job in jobs if (kept := _kept(parts, *job))}
-    reused = len(done)
-    bar = tqdm(
-        total=len(jobs),
-        initial=reused,
-        desc=name,
-        unit="run",
-        disable=not progress,
-    )
-    missing = [job for job in jobs if job not in done]
-    with bar:
-        for outcome in run_locally(run, missing, count):
-            _keep(parts, outcome)
-            done[outcome.arm, outcome.seed] = outcome
-            bar.update()
-    outcomes = {arm: [done[arm, seed] for seed in seeds] for arm in arms}
-    finished = {
-        arm: _summary(arms[arm], example, outcomes[arm]) for arm in arms
+    kept = folder / ".partial" if parts is None else parts
+    needed = {trial.name: _paths(trial, kept) for trial in trials}
+    jobs = {
+        path: (trial.run, *job)
+        for trial in trials
+        for job, path in needed[trial.name].items()
     }
-    record = Record(
-        name=name,
-        question=question,
-        control=control,
-        seeds=tuple(seeds),
-        arms=finished,
-        differences={
-            arm: _differences(result, finished[control])
-            for arm, result in finished.items()
-            if arm != control
-        },
-        profile=profile,
-        settings=settings,
-        versions=versions(),
-        code=code,
-        hardware={
-            **hardware(),
-            "threads": 1,
-            "workers": count,
-        },
-        command=command,
-        time=Time(
-            runs=sum(outcome.seconds for outcome in done.values()),
-            wall=perf_counter() - start,
-            runs_reused=reused,
-        ),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    done = {path: old for path in jobs if (old := _kept(path)) is not None}
+    reused = set(done)
+    missing = [path for path in jobs if path not in done]
+    records: dict[str, Record] = {}
+
+    def finish() -> None:
+        for trial in trials:
+            paths = needed[trial.name].values()
+            if trial.name not in records and all(p in done for p in paths):
+                outcomes = [done[path] for path in paths]
+                fresh = [done[path] for path in paths if path not in reused]
+                record = _record(trial, outcomes, fresh, backend)
+                save(record, folder)
+                records[trial.name] = record
+
+    device = "cuda" if gpus else None
+    tasks = [partial(attempt, *jobs[path], device) for path in missing]
+    bar = tqdm(
+        total=len(jobs), initial=len(reused), unit="run", disable=not progress
     )
-    save(record, folder)
-    return record
+    with bar:
+        finish()
+        for number, outcome in execute(tasks):
+            path = missing[number]
+            write(path, json.dumps(outcome._asdict(), allow_nan=False))
+            done[path] = outcome
+            finish()
+            bar.update()
+    return [records[trial.name] for trial in trials]
 
 
-def _check(
-    name: str,
-    arms: Mapping[str, Arm],
-    control: str,
-    seeds: Sequence[int],
-    workers: int,
-) -> None:
-    for word in name, *arms:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]*", word):
-            raise ValueError(
-                f"the name {word!r} must be lower-case letters, digits and "
-                f"any of _ + . -"
-            )
-    if control not in arms:
-        raise ValueError(
-            f"control must be one of the arms {sorted(arms)}, got {control!r}"
-        )
-    if len(seeds) < 2 or len(set(seeds)) != len(seeds):
-        raise ValueError(
-            f"seeds must be two or more, all different, got {list(seeds)}"
-        )
-    if workers < 1:
-        raise ValueError(f"workers must be positive, got {workers}")
+def _backend(
+    backend: str, workers: int | None, address: str | None, gpus: float
+) -> Callable[[Sequence[Task]], Iterator[tuple[int, Outcome]]]:
+    if backend == "local":
+        if address is not None or gpus:
+            raise ValueError("address and gpus need the backend ray")
+        count = (os.cpu_count() or 1) if workers is None else workers
+        if count < 1:
+            raise ValueError(f"workers must be positive, got {workers}")
+        return partial(run_locally, workers=count)
+    if backend == "ray":
+        if workers is not None:
+            raise ValueError("workers are those of the cluster with ray")
+        if not 0 <= gpus <= 1:
+            raise ValueError(f"gpus must lie between 0 and 1, got {gpus}")
+        from attncourse.trials.cluster import run_on_ray
+
+        return partial(run_on_ray, address=address, gpus=gpus)
+    raise ValueError(f"backend must be local or ray, got {backend!r}")
 
 
-def _key(run: Run, code: str, settings: Mapping[str, int | float]) -> str:
-    """A name for everything on which the outcome of a run depends."""
+def _paths(trial: Trial, parts: Path) -> dict[tuple[str, int], Path]:
+    """Where each job of a trial is kept.
+
+    The folder is named after everything on which the outcome depends.
+    """
+    run: Callable[..., object] = trial.run
     bound = []
     while isinstance(run, partial):
         bound.append(repr((run.args, sorted(run.keywords.items()))))
         run = run.func
     where = f"{run.__module__}.{run.__qualname__}"
-    facts = json.dumps([where, bound, code, dict(settings), versions()])
-    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+    code = code_digest(run)
+    facts = json.dumps([where, bound, code, dict(trial.settings), versions()])
+    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    return {
+        (arm, seed): parts / key / f"{arm}-{seed}.json"
+        for seed in trial.seeds
+        for arm in trial.arms
+    }
 
 
-def _part(parts: Path, arm: str, seed: int) -> Path:
-    return parts / f"{arm}-{seed}.json"
-
-
-def _keep(parts: Path, outcome: Outcome) -> None:
-    path = _part(parts, outcome.arm, outcome.seed)
-    write(path, json.dumps(outcome._asdict(), allow_nan=False))
-
-
-def _kept(parts: Path, arm: str, seed: int) -> Outcome | None:
+def _kept(path: Path) -> Outcome | None:
     try:
-        return Outcome(**json.loads(_part(parts, arm, seed).read_text()))
+        return Outcome(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _record(
+    trial: Trial,
+    outcomes: Sequence[Outcome],
+    fresh: Sequence[Outcome],
+    backend: str,
+) -> Record:
+    found = {(each.arm, each.seed): each for each in outcomes}
+    arms = {
+        name: _summary(
+            arm, trial.example, [found[name, s] for s in trial.seeds]
+        )
+        for name, arm in trial.arms.items()
+    }
+    ends = [each.started + each.seconds for each in fresh]
+    return Record(
+        name=trial.name,
+        statement=trial.statement,
+        control=trial.control,
+        seeds=tuple(trial.seeds),
+        arms=arms,
+        differences={
+            name: _differences(result, arms[trial.control])
+            for name, result in arms.items()
+            if name != trial.control
+        },
+        profile=trial.profile,
+        settings=dict(trial.settings),
+        versions=versions(),
+        code=code_digest(trial.run),
+        hardware={
+            "cpu": "; ".join(sorted({each.cpu for each in outcomes})),
+            "gpu": "; ".join(sorted({each.gpu for each in outcomes})),
+            "threads": 1,
+            "workers": len({each.worker for each in fresh}),
+            "backend": backend,
+        },
+        command=trial.command,
+        time=Time(
+            runs=sum(each.seconds for each in outcomes),
+            wall=max(ends) - min(e.started for e in fresh) if fresh else 0.0,
+            runs_reused=len(outcomes) - len(fresh),
+        ),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _summary(

@@ -17,9 +17,8 @@ from attncourse.attention.recurrent_attention import (
 )
 from attncourse.measure import mass_inside
 from attncourse.scenes import ClutteredDigits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import Loss, fit
-from attncourse.trials.runs import Arm
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import Loss
 
 CANVAS, DIGIT = 40, 16
 GLIMPSES = 5
@@ -188,16 +187,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     torch.manual_seed(seed)
     _, build, loss = ARMS[arm]
     model = build()
-    fit(
-        model,
-        scenes(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        loss=loss,
-        progress=False,
-    )
+    budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed, loss=loss)
     test = scenes(budget.test_scenes, split="test").draw()
     masks = test.masks
     assert masks is not None
@@ -225,78 +215,3 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
             left = (logits.argmax(1) == test.labels).float().mean().item()
             metrics[name] = right - left
     return metrics
-
-
-CLAIM = Claim(
-    question=(
-        "Does a network of glimpses learn where to look, by REINFORCE and "
-        "by a gradient, and is that better than looking at random?"
-    ),
-    source=(
-        "Mnih et al. (2014), and articles after it: a recurrent network "
-        "with a sequence of glimpses learns to focus on what matters."
-    ),
-    arms={name: Arm(label, build) for name, (label, build, _) in ARMS.items()},
-    control="random",
-    run=run,
-    example=(1, 1, CANVAS, CANVAS),
-    metrics=("accuracy", "hit", "mass"),
-    predictions=(
-        Prediction(
-            "REINFORCE is more accurate than glimpses at random.",
-            metric="accuracy",
-            arm="reinforce",
-            against="random",
-            above=0.0,
-        ),
-        Prediction(
-            "REINFORCE is more accurate than glimpses at the centre.",
-            metric="accuracy",
-            arm="reinforce",
-            against="centre",
-            above=0.0,
-        ),
-        Prediction(
-            "REINFORCE has its last glimpse on the digit more often than "
-            "glimpses at random, by more than ten points.",
-            metric="hit",
-            arm="reinforce",
-            against="random",
-            above=0.1,
-        ),
-        Prediction(
-            "The same glimpses trained by a gradient are more accurate than "
-            "by REINFORCE, by more than five points.",
-            metric="accuracy",
-            arm="differentiable",
-            against="reinforce",
-            above=0.05,
-        ),
-        Prediction(
-            "Trained by a gradient, the last glimpse is on the digit in more "
-            "than nine of ten scenes.",
-            metric="hit",
-            arm="differentiable",
-            against=None,
-            above=0.9,
-        ),
-        Prediction(
-            "The differentiable glimpses are more accurate than the rule that "
-            "puts every glimpse at the centre of the ink.",
-            metric="accuracy",
-            arm="differentiable",
-            against="ink",
-            above=0.0,
-        ),
-        Prediction(
-            "The differentiable places are a cause: with those of another "
-            "image the network loses more than twenty points.",
-            metric="drop_anothers",
-            arm="differentiable",
-            against=None,
-            above=0.2,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(epochs=10, batch_size=128, lr=2e-3)),
-    full=Profile(seeds=5, budget=Budget(epochs=10, batch_size=128, lr=2e-3)),
-)

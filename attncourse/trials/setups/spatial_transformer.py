@@ -17,9 +17,8 @@ from attncourse.attention.spatial_transformer import (
 )
 from attncourse.models import AttentionCNN, MaxPooling2d
 from attncourse.scenes import Scenes, digits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
-from attncourse.trials.runs import Arm
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 
 CANVAS, CROP = 40, 20
 PIECE = 3  # side of a fragment, in pixels of the 8 x 8 digit
@@ -441,15 +440,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one arm; score it, its transformation, and changes of that."""
     torch.manual_seed(seed)
     model = ARMS[arm][1]()
-    fit(
-        model,
-        scenes_of(arm, budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, scenes_of(arm, budget.scenes, seed=seed), seed=seed)
     test, pose = scenes_of(arm, budget.test_scenes, split="test").draw_posed()
     metrics = evaluate(model, test)
     if not isinstance(model, Crop):
@@ -465,122 +456,6 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
             changed = evaluate(told(model, change), test)
             metrics[name] = metrics["accuracy"] - changed["accuracy"]
     return metrics
-
-
-CLAIM = Claim(
-    question=(
-        "Does a spatial transformer put the digit upright, and does the "
-        "network become more accurate by it?"
-    ),
-    source=(
-        "Jaderberg et al. (2015), and articles after it: a spatial "
-        "transformer finds the object and turns it, so that the sample "
-        "becomes easier; several steps are better than one."
-    ),
-    arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
-    control="still",
-    run=run,
-    example=(1, 1, CANVAS, CANVAS),
-    metrics=("accuracy", "angle_r", "angle_error", "hit", "mass"),
-    predictions=(
-        Prediction(
-            "The transformer beats the same network with a transformer that "
-            "stays still by more than five points of accuracy.",
-            metric="accuracy",
-            arm="stn",
-            against="still",
-            above=0.05,
-        ),
-        Prediction(
-            "The transformer is more accurate than a CNN with global max "
-            "pooling.",
-            metric="accuracy",
-            arm="stn",
-            against="max",
-            above=0.0,
-        ),
-        Prediction(
-            "In clutter, the transformer is more accurate than a CNN with "
-            "global max pooling.",
-            metric="accuracy",
-            arm="stn-clutter",
-            against="max-clutter",
-            above=0.0,
-        ),
-        Prediction(
-            "The predicted angle undoes the applied one: their correlation "
-            "is above 0.5.",
-            metric="angle_r",
-            arm="stn",
-            against=None,
-            above=0.5,
-        ),
-        Prediction(
-            "In clutter the predicted angle undoes the applied one: their "
-            "correlation is above 0.5.",
-            metric="angle_r",
-            arm="stn-clutter",
-            against=None,
-            above=0.5,
-        ),
-        Prediction(
-            "Two steps are more accurate than one.",
-            metric="accuracy",
-            arm="stn-2",
-            against="stn",
-            above=0.0,
-        ),
-        Prediction(
-            "Composing two steps is more accurate than sampling twice.",
-            metric="accuracy",
-            arm="stn-2",
-            against="stn-twice",
-            above=0.0,
-        ),
-        Prediction(
-            "A transformer gains the CNN with global max pooling more than "
-            "one point.",
-            metric="accuracy",
-            arm="stn-max",
-            against="max",
-            above=0.01,
-        ),
-        Prediction(
-            "Where digits are only turned, the predicted angle undoes the "
-            "applied one: their correlation is above 0.5.",
-            metric="angle_r",
-            arm="turned-stn-perceptron",
-            against=None,
-            above=0.5,
-        ),
-        Prediction(
-            "Where digits are only turned, a transformer gains a perceptron "
-            "more than five points.",
-            metric="accuracy",
-            arm="turned-stn-perceptron",
-            against="turned-perceptron",
-            above=0.05,
-        ),
-        Prediction(
-            "Where digits are only turned, a transformer gains a CNN with "
-            "global max pooling more than one point.",
-            metric="accuracy",
-            arm="turned-stn-max",
-            against="turned-max",
-            above=0.01,
-        ),
-        Prediction(
-            "The angle is a cause: reading upright, at the predicted place "
-            "and zoom, costs more than five points.",
-            metric="drop_not_turned",
-            arm="stn",
-            against=None,
-            above=0.05,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(scenes=3000, epochs=8, lr=3e-3)),
-    full=Profile(seeds=5, budget=Budget(scenes=3000, epochs=8, lr=3e-3)),
-)
 
 
 def _canvas() -> Float[Tensor, "places 2"]:

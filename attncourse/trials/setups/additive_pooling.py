@@ -11,15 +11,14 @@ from attncourse.attention import AdditivePooling2d
 from attncourse.exhibits.additive import ColumnSoftmaxPooling2d
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
 from attncourse.scenes import ClutteredDigits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import (
     ClassActivation,
     shuffled_map,
     uniform_map,
     with_map_replaced,
 )
-from attncourse.trials.runs import Arm
 
 CHANNELS = 32
 
@@ -87,15 +86,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one arm and score it, its map, and what replaces the map."""
     torch.manual_seed(seed)
     model = network(POOLINGS[arm][1])
-    fit(
-        model,
-        ClutteredDigits(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, ClutteredDigits(budget.scenes, seed=seed), seed=seed)
     test = ClutteredDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
     if arm in ("attention", "column"):
@@ -110,66 +101,3 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
         metrics["cam_mass"] = activation["mass"]
         metrics["cam_pointing"] = activation["pointing"]
     return metrics
-
-
-CLAIM = Claim(
-    question=(
-        "Does additive pooling find the digit among clutter, and would "
-        "accuracy show it if it did not?"
-    ),
-    source=(
-        "Additive pooling of a map without a query; the version normalised "
-        "per column is printed in widely copied code."
-    ),
-    arms={
-        name: Arm(label, partial(network, pooling))
-        for name, (label, pooling) in POOLINGS.items()
-    },
-    control="average",
-    run=run,
-    example=(1, 1, 60, 60),
-    metrics=("accuracy", "mass", "pointing"),
-    predictions=(
-        Prediction(
-            "Additive attention beats averaging with as many parameters by "
-            "more than two points of accuracy.",
-            metric="accuracy",
-            arm="attention",
-            against="average+mlp",
-            above=0.02,
-        ),
-        Prediction(
-            "Additive attention is more accurate than global max pooling, "
-            "which needs no attention.",
-            metric="accuracy",
-            arm="attention",
-            against="max",
-            above=0.0,
-        ),
-        Prediction(
-            "A softmax per column costs less than three points of accuracy.",
-            metric="accuracy",
-            arm="column",
-            against="attention",
-            above=-0.03,
-        ),
-        Prediction(
-            "A softmax per column costs more than half of the mass on the "
-            "digit.",
-            metric="mass",
-            arm="attention",
-            against="column",
-            above=0.5,
-        ),
-        Prediction(
-            "The map of additive attention is a cause: with its weights "
-            "shuffled the network loses more than ten points of accuracy.",
-            metric="drop_shuffled",
-            arm="attention",
-            against=None,
-            above=0.1,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget()),
-    full=Profile(seeds=10, budget=Budget()),
-)

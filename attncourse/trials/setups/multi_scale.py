@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from attncourse.attention import MultiScaleAttention
 from attncourse.measure import mass_inside, rank_correlation
 from attncourse.scenes import ClutteredDigits, Scenes
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 from attncourse.trials.runs import Arm
 
 CHANNELS = 16
@@ -261,15 +261,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     torch.manual_seed(seed)
     model = ARMS[arm].build()
     assert isinstance(model, ScaleNetwork)
-    fit(
-        model,
-        SizedDigits(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, SizedDigits(budget.scenes, seed=seed), seed=seed)
     test = SizedDigits(budget.test_scenes, split="test").draw()
     return scores(model, test)
 
@@ -299,66 +291,3 @@ def scores(model: ScaleNetwork, test: Scenes) -> dict[str, float]:
 def equal_shares(shares: Tensor) -> Tensor:
     """Give every scale the same share at every place."""
     return torch.full_like(shares, 1 / shares.shape[1])
-
-
-CLAIM = Claim(
-    question=(
-        "Does attention over scales choose the coarse view for large "
-        "objects, and does it beat a plain mean of the views?"
-    ),
-    source=(
-        "Multi-scale attention is said to adapt to the size of objects; "
-        "surveys name it without numbers."
-    ),
-    arms=ARMS,
-    control="wider_mean",
-    run=run,
-    example=(1, 1, 48, 48),
-    metrics=("accuracy", "accuracy_small", "accuracy_large"),
-    predictions=(
-        Prediction(
-            "The coarse share on the digit follows its size: rank "
-            "correlation above 0.3.",
-            metric="follows_size",
-            arm="attention",
-            against=None,
-            above=0.3,
-        ),
-        Prediction(
-            "Attention over scales is more accurate than a wider network "
-            "with the mean of the views.",
-            metric="accuracy",
-            arm="attention",
-            against="wider_mean",
-            above=0.0,
-        ),
-        Prediction(
-            "Attention over scales is more accurate than the maximum of the "
-            "views.",
-            metric="accuracy",
-            arm="attention",
-            against="max",
-            above=0.0,
-        ),
-        Prediction(
-            "Two views are more accurate than the fine one alone on large "
-            "digits: the mean against scale 1.",
-            metric="accuracy_large",
-            arm="mean",
-            against="fine",
-            above=0.0,
-        ),
-        Prediction(
-            "The shares are a cause: exchanged between the scales they cost "
-            "more than five points of accuracy.",
-            metric="drop_exchanged",
-            arm="attention",
-            against=None,
-            above=0.05,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(scenes=1200, epochs=3)),
-    full=Profile(
-        seeds=5, budget=Budget(scenes=2000, epochs=5, test_scenes=1200)
-    ),
-)

@@ -13,8 +13,8 @@ from attncourse.exhibits.cbam import SpatialGateOfTheInput
 from attncourse.measure import mass_inside
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
 from attncourse.scenes import ClutteredDigits, Scenes
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import shuffled_map, uniform_map
 from attncourse.trials.runs import Arm
 
@@ -209,15 +209,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     torch.manual_seed(seed)
     model = ARMS[arm].build()
     assert isinstance(model, AttentionCNN)
-    fit(
-        model,
-        scenes(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     test = scenes(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
     if isinstance(model.pooling, GatedAverage):
@@ -245,89 +237,3 @@ def drops(
         left = evaluate(other, unmasked)["accuracy"]
         found[f"drop_{name}"] = accuracy - left
     return found
-
-
-CLAIM = Claim(
-    question=(
-        "Do both gates of CBAM help over a wider network, does their order "
-        "matter, and does the gate of the places find the digit?"
-    ),
-    source=(
-        "A gate for the channels and then one for the places, learned with "
-        "the network, is said to improve any network; the paper's ablation "
-        "orders it: both better than one, channels first."
-    ),
-    arms=ARMS,
-    control="wider",
-    run=run,
-    example=(1, 1, 48, 48),
-    metrics=("accuracy", "mass", "signal", "pointing"),
-    predictions=(
-        Prediction(
-            "CBAM beats the wider network by more than one point of accuracy.",
-            metric="accuracy",
-            arm="cbam",
-            against="wider",
-            above=0.01,
-        ),
-        Prediction(
-            "The channel gate adds to the spatial gate: CBAM is more "
-            "accurate than the spatial gate alone.",
-            metric="accuracy",
-            arm="cbam",
-            against="spatial",
-            above=0.0,
-        ),
-        Prediction(
-            "The spatial gate adds to the channel gate: CBAM is more "
-            "accurate than the channel gate alone.",
-            metric="accuracy",
-            arm="cbam",
-            against="channel",
-            above=0.0,
-        ),
-        Prediction(
-            "Channels first is more accurate than places first.",
-            metric="accuracy",
-            arm="cbam",
-            against="spatial_first",
-            above=0.0,
-        ),
-        Prediction(
-            "CBAM is more accurate than global max pooling, which needs no "
-            "attention.",
-            metric="accuracy",
-            arm="cbam",
-            against="max",
-            above=0.0,
-        ),
-        Prediction(
-            "The gate of the places finds the digit: behind the gates of "
-            "CBAM more than a third of the signal is on it.",
-            metric="signal",
-            arm="cbam",
-            against=None,
-            above=1 / 3,
-        ),
-        Prediction(
-            "The gate of the places is a cause: shuffled, it costs CBAM more "
-            "than ten points of accuracy.",
-            metric="drop_spatial_shuffled",
-            arm="cbam",
-            against=None,
-            above=0.1,
-        ),
-        Prediction(
-            "The gate of the channels depends on the image: with one gate "
-            "for all images CBAM loses more than one point of accuracy.",
-            metric="drop_channel_constant",
-            arm="cbam",
-            against=None,
-            above=0.01,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(scenes=2000, epochs=5)),
-    full=Profile(
-        seeds=5, budget=Budget(scenes=2000, epochs=5, test_scenes=1000)
-    ),
-)

@@ -11,9 +11,8 @@ from torch.nn import functional as F
 
 from attncourse.attention import DynamicCapacity
 from attncourse.scenes import ClutteredDigits, Scenes
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
-from attncourse.trials.runs import Arm
 
 CANVAS, FRAGMENTS = 80, 16
 PATCHES = 3
@@ -347,105 +346,3 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
             metrics[f"accuracy_at_{count}"] = tried["accuracy"]
         metrics["accuracy_at_all"] = evaluate(Finest(model), test)["accuracy"]
     return metrics
-
-
-BUDGET = Budget(scenes=1500, epochs=8, test_scenes=1000, batch_size=32)
-
-CLAIM = Claim(
-    question=(
-        "Does a dynamic capacity network keep the accuracy of the fine "
-        "network at a fraction of its multiply-adds, and is it the saliency "
-        "that does it?"
-    ),
-    source=(
-        "Almahairi et al. (2016) report similar or better accuracy at lower "
-        "cost; an article after it says lower cost and higher accuracy; a "
-        "public replication found the fine network better."
-    ),
-    arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
-    control="fine",
-    run=run,
-    example=(1, 1, CANVAS, CANVAS),
-    metrics=("accuracy", "hit", "hit_any", "mass"),
-    predictions=(
-        Prediction(
-            "Three salient patches are more accurate than the fine network "
-            "everywhere.",
-            metric="accuracy",
-            arm="saliency",
-            against="fine",
-            above=0.0,
-        ),
-        Prediction(
-            "Three salient patches lose less than three points of accuracy "
-            "against the fine network everywhere.",
-            metric="accuracy",
-            arm="saliency",
-            against="fine",
-            above=-0.03,
-        ),
-        Prediction(
-            "They beat a wider coarse network of as many multiply-adds by "
-            "more than five points.",
-            metric="accuracy",
-            arm="saliency",
-            against="coarse-wide",
-            above=0.05,
-        ),
-        Prediction(
-            "They beat a thinner fine network of as many multiply-adds.",
-            metric="accuracy",
-            arm="saliency",
-            against="fine-thin",
-            above=0.0,
-        ),
-        Prediction(
-            "They beat as many patches at random by more than twenty points.",
-            metric="accuracy",
-            arm="saliency",
-            against="random",
-            above=0.2,
-        ),
-        Prediction(
-            "They beat as many patches at the centre by more than twenty "
-            "points.",
-            metric="accuracy",
-            arm="saliency",
-            against="centre",
-            above=0.2,
-        ),
-        Prediction(
-            "They beat the patches with the most ink, for which no network "
-            "is asked.",
-            metric="accuracy",
-            arm="saliency",
-            against="ink",
-            above=0.0,
-        ),
-        Prediction(
-            "The first patch is on the digit in more than eight of ten "
-            "scenes.",
-            metric="hit",
-            arm="saliency",
-            against=None,
-            above=0.8,
-        ),
-        Prediction(
-            "The hint loss makes the network more accurate.",
-            metric="accuracy",
-            arm="saliency",
-            against="no-hint",
-            above=0.0,
-        ),
-        Prediction(
-            "The choice is a cause: with the patches moved by half the image "
-            "the network loses more than twenty points.",
-            metric="drop_moved",
-            arm="saliency",
-            against=None,
-            above=0.2,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=BUDGET),
-    full=Profile(seeds=5, budget=BUDGET),
-)

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from attncourse.attention import NonLocal2d, SelfAttention2d
 from attncourse.exhibits.pairwise_maps import SoftmaxOverQueries2d
 from attncourse.scenes import Scenes
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.claims.same_different import (
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
+from attncourse.trials.setups.same_different import (
     DIM,
-    GRID,
-    SIDE,
     CellEncoder,
     Comparison,
     ResidualConvolutions,
@@ -27,8 +26,6 @@ from attncourse.trials.claims.same_different import (
     partner_weights,
     trained_encoder,
 )
-from attncourse.trials.loop import evaluate, fit
-from attncourse.trials.runs import Arm
 from attncourse.watching import watch
 
 OnMap = Callable[[], nn.Module]
@@ -192,15 +189,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     encoder = deepcopy(trained_encoder(seed))
     torch.manual_seed(seed)
     model = build(arm, encoder)
-    fit(
-        model,
-        TwoDigits(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, TwoDigits(budget.scenes, seed=seed), seed=seed)
     test = TwoDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test) | near_and_far(model, test)
     if arm != "none":
@@ -215,87 +204,3 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
             left = evaluate(with_changed(model, change), test)["accuracy"]
             metrics[name] = metrics["accuracy"] - left
     return metrics
-
-
-def _gain(statement: str, arm: str, against: str, above: float) -> Prediction:
-    return Prediction(
-        statement, metric="accuracy", arm=arm, against=against, above=above
-    )
-
-
-CLAIM = Claim(
-    question=(
-        "Does a block of self-attention help convolutions to compare two "
-        "places, and do more blocks help more?"
-    ),
-    source=(
-        "Two public articles: attention behind a convolution makes it "
-        "global; self-attention is stacked behind every convolution."
-    ),
-    arms={
-        name: Arm(label, partial(build, name))
-        for name, (label, _) in LAYERS.items()
-    },
-    control="none",
-    run=run,
-    example=(1, 1, GRID * SIDE, GRID * SIDE),
-    metrics=("accuracy", "near", "far"),
-    predictions=(
-        _gain(
-            "One SAGAN block is worth more than a point of accuracy.",
-            "sagan",
-            "none",
-            0.01,
-        ),
-        _gain(
-            "More than a point of it is due to the choice of the weights, "
-            "not to a mean over all places.",
-            "sagan",
-            "uniform",
-            0.01,
-        ),
-        _gain(
-            "A SAGAN block after every stage is better than one.",
-            "sagan-every",
-            "sagan",
-            0.0,
-        ),
-        _gain(
-            "One non-local block is worth more than a point.",
-            "non-local",
-            "none",
-            0.01,
-        ),
-        _gain(
-            "Gamma at zero costs less than a point against gamma at one.",
-            "sagan",
-            "sagan-open",
-            -0.01,
-        ),
-        _gain(
-            "A softmax over the queries costs less than two points: the "
-            "accuracy hardly shows it.",
-            "queries",
-            "sagan",
-            -0.02,
-        ),
-        Prediction(
-            "A digit gives more than a quarter of its weight on other cells "
-            "to the other digit.",
-            metric="mass",
-            arm="sagan",
-            against=None,
-            above=0.25,
-        ),
-        Prediction(
-            "The weights are a cause: with shuffled keys the network loses "
-            "more than five points.",
-            metric="drop_shuffled",
-            arm="sagan",
-            against=None,
-            above=0.05,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(scenes=4000, epochs=5, lr=3e-3)),
-    full=Profile(seeds=5, budget=Budget(scenes=4000, epochs=5, lr=3e-3)),
-)

@@ -16,9 +16,8 @@ from attncourse.models.vision_transformer import (
     TransformerBlock,
 )
 from attncourse.scenes import Scenes, digits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
-from attncourse.trials.runs import Arm
 from attncourse.watching import watch
 
 SIDE = 8  # pixels of a digit
@@ -383,15 +382,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     encoder = deepcopy(trained_encoder(seed))
     torch.manual_seed(seed)
     model = build(arm, encoder)
-    fit(
-        model,
-        TwoDigits(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, TwoDigits(budget.scenes, seed=seed), seed=seed)
     test = TwoDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
     metrics |= near_and_far(model, test)
@@ -409,84 +400,3 @@ def _canvas(cells: np.ndarray) -> np.ndarray:
     """Lay (count, 25, 8, 8) cells out as images (count, 1, 40, 40)."""
     rows = cells.reshape(len(cells), GRID, GRID, SIDE, SIDE)
     return rows.swapaxes(2, 3).reshape(len(cells), 1, GRID * SIDE, GRID * SIDE)
-
-
-CLAIM = Claim(
-    question=(
-        "Is the same digit in two places? Does it take attention to compare "
-        "them, or do convolutions and averages do as well?"
-    ),
-    source=(
-        "A public article on attention for faces: a convolution sees its "
-        "neighbourhood, attention the whole image with weights that depend "
-        "on the content."
-    ),
-    arms={
-        name: Arm(label, partial(build, name))
-        for name, (label, _) in MIXERS.items()
-    },
-    control="uniform",
-    run=run,
-    example=(1, 1, GRID * SIDE, GRID * SIDE),
-    metrics=("accuracy", "near", "far"),
-    predictions=(
-        Prediction(
-            "Attention beats 3 x 3 convolutions that have more parameters "
-            "and see the whole grid by more than three points of accuracy.",
-            metric="accuracy",
-            arm="attention",
-            against="convolution",
-            above=0.03,
-        ),
-        Prediction(
-            "It beats 9 x 9 convolutions in the same blocks by more than "
-            "three points.",
-            metric="accuracy",
-            arm="attention",
-            against="wide",
-            above=0.03,
-        ),
-        Prediction(
-            "Weights that depend on the content are worth more than three "
-            "points over equal weights in the same blocks.",
-            metric="accuracy",
-            arm="attention",
-            against="uniform",
-            above=0.03,
-        ),
-        Prediction(
-            "Mixing by equal weights is worth more than a point over no "
-            "mixing.",
-            metric="accuracy",
-            arm="uniform",
-            against="alone",
-            above=0.01,
-        ),
-        Prediction(
-            "Positions cost attention less than two points: the question "
-            "does not depend on the places.",
-            metric="accuracy",
-            arm="attention+positions",
-            against="attention",
-            above=-0.02,
-        ),
-        Prediction(
-            "In the first block a digit gives more than half of its weight "
-            "on other cells to the other digit.",
-            metric="mass",
-            arm="attention",
-            against=None,
-            above=0.5,
-        ),
-        Prediction(
-            "The weights are a cause: with shuffled keys the trained network "
-            "loses more than ten points.",
-            metric="drop_shuffled",
-            arm="attention",
-            against=None,
-            above=0.1,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
-    full=Profile(seeds=10, budget=Budget(scenes=5000, epochs=6, lr=3e-3)),
-)

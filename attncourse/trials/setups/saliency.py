@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from attncourse import measure
 from attncourse.scenes import Scenes, Viewed, ViewedDigits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import Loss, fit
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import Loss
 from attncourse.trials.runs import Arm
 
 SIGMA = 3.0  # pixels of blur of the fixations of the other observers
@@ -168,14 +168,10 @@ def prepare(
     if isinstance(model, SaliencyNetwork):
         count = seen.images.shape[0]
         images = seen.images.roll(1, 0) if blind else seen.images
-        fit(
+        budget.fit(
             model,
             Scenes(images, torch.arange(count), None),
-            epochs=budget.epochs,
-            batch_size=budget.batch_size,
-            lr=budget.lr,
             seed=seed,
-            progress=False,
             loss=likelihood(seen),
         )
     model.eval()
@@ -241,71 +237,3 @@ ARMS = {
     ),
     "blind": Arm("network trained on wrong images", SaliencyNetwork),
 }
-
-CLAIM = Claim(
-    question=(
-        "Which models of where people look beat a map that always says the "
-        "middle, and does the measure decide?"
-    ),
-    source=(
-        "The centre bias of fixations: Tatler, Journal of Vision 2007. "
-        "Surveys of attention show fixation maps as what models predict, "
-        "without a baseline. The observers here are made up."
-    ),
-    arms=ARMS,
-    control="centre",
-    run=run,
-    example=(1, 3, 64, 64),
-    metrics=("shuffled_auc", "auc", "nss", "cc", "kl", "sim", "mass"),
-    predictions=(
-        Prediction(
-            "By AUC, a map of the middle beats contrast that was computed "
-            "from the image.",
-            metric="auc",
-            arm="centre",
-            against="contrast",
-            above=0.0,
-        ),
-        Prediction(
-            "By shuffled AUC, contrast beats the middle by more than a "
-            "twentieth.",
-            metric="shuffled_auc",
-            arm="contrast",
-            against="centre",
-            above=0.05,
-        ),
-        Prediction(
-            "The trained network beats the middle by more than a twentieth "
-            "by shuffled AUC.",
-            metric="shuffled_auc",
-            arm="network",
-            against="centre",
-            above=0.05,
-        ),
-        Prediction(
-            "A learnt centre is worth more than a hundredth of AUC to the "
-            "network.",
-            metric="auc",
-            arm="network+centre",
-            against="network",
-            above=0.01,
-        ),
-        Prediction(
-            "A network trained on the images of other scenes is no better "
-            "than the middle: it loses more than a twentieth of shuffled "
-            "AUC against the network.",
-            metric="shuffled_auc",
-            arm="network",
-            against="blind",
-            above=0.05,
-        ),
-    ),
-    quick=Profile(
-        seeds=5,
-        budget=Budget(scenes=1000, epochs=6, test_scenes=300, batch_size=32),
-    ),
-    full=Profile(
-        seeds=10,
-        budget=Budget(scenes=1500, epochs=10, test_scenes=300, batch_size=32),
-    ),
-)

@@ -17,9 +17,8 @@ from attncourse.attention import (
 )
 from attncourse.models import AttentionCNN, AveragePooling2d
 from attncourse.scenes import Scenes, photo
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
-from attncourse.trials.runs import Arm
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 
 TEXTURES = ("brick", "grass", "gravel")
 TINTS = {
@@ -303,103 +302,9 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one arm; score it, its gates, and what replaces the gates."""
     torch.manual_seed(seed)
     model = ARMS[arm][1]()
-    fit(
-        model,
-        CuedTextures(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, CuedTextures(budget.scenes, seed=seed), seed=seed)
     scenes = CuedTextures(budget.test_scenes, split="test")
     metrics = evaluate(model, scenes.draw())
     if arm in GATED:
         metrics |= intervene(model, scenes)
     return metrics
-
-
-CLAIM = Claim(
-    question=(
-        "Do gates on the channels help where a cue decides which feature "
-        "counts, do they follow the cue, and does it take gates?"
-    ),
-    source=(
-        "Channel attention recalibrates feature responses at little cost "
-        "(Hu, Shen and Sun 2018); a version with softmax in place of the "
-        "sigmoid is printed in tutorials."
-    ),
-    arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
-    control="plain",
-    run=run,
-    example=(1, 3, SIDE, LEFT + SIDE),
-    metrics=("accuracy", "follows_cue", "obeys_twin"),
-    predictions=(
-        Prediction(
-            "Squeeze-and-excitation beats average pooling by more than "
-            "twenty points of accuracy.",
-            metric="accuracy",
-            arm="se",
-            against="plain",
-            above=0.2,
-        ),
-        Prediction(
-            "As many parameters in a wider plain network gain less than "
-            "five points.",
-            metric="accuracy",
-            arm="plain",
-            against="wider",
-            above=-0.05,
-        ),
-        Prediction(
-            "Squeeze-and-excitation is more accurate than a hidden layer "
-            "behind the average, which has no gates.",
-            metric="accuracy",
-            arm="se",
-            against="hidden",
-            above=0.0,
-        ),
-        Prediction(
-            "Squeeze-and-excitation beats softmax gates of the same scale "
-            "by more than one point.",
-            metric="accuracy",
-            arm="se",
-            against="softmax",
-            above=0.01,
-        ),
-        Prediction(
-            "Sigmoid gates from one layer beat softmax gates from one layer "
-            "by more than one point.",
-            metric="accuracy",
-            arm="sigmoid",
-            against="softmax",
-            above=0.01,
-        ),
-        Prediction(
-            "Softmax gates without the factor C lose more than five points "
-            "against those with it.",
-            metric="accuracy",
-            arm="softmax",
-            against="softmax-raw",
-            above=0.05,
-        ),
-        Prediction(
-            "More than half of the variance of the gates of squeeze-and-"
-            "excitation follows the cue.",
-            metric="follows_cue",
-            arm="se",
-            against=None,
-            above=0.5,
-        ),
-        Prediction(
-            "The gates are a cause: with the gates of its twin a scene is "
-            "answered as the twin in more than half of the cases.",
-            metric="obeys_twin",
-            arm="se",
-            against=None,
-            above=0.5,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(3000, 24, 2000, 64, 5e-3)),
-    full=Profile(seeds=5, budget=Budget(3000, 24, 2000, 64, 5e-3)),
-)

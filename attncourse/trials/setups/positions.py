@@ -16,8 +16,8 @@ from attncourse.attention import (
 from attncourse.models import VisionTransformer
 from attncourse.models.vision_transformer import SinusoidalPositions2d
 from attncourse.scenes import Scenes, digits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 from attncourse.trials.runs import Arm
 
 PATCH = 2  # pixels
@@ -119,92 +119,9 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one arm on real digits; test it also on shuffled patches."""
     torch.manual_seed(seed)
     model = ARMS[arm].build()
-    fit(
-        model,
-        digits("train"),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, digits("train"), seed=seed)
     test = digits("test")
     metrics = evaluate(model, test)
     shuffled = evaluate(model, with_shuffled_patches(test))["accuracy"]
     metrics["drop_shuffled"] = metrics["accuracy"] - shuffled
     return metrics
-
-
-def _worth(statement: str, arm: str, against: str, above: float) -> Prediction:
-    return Prediction(
-        statement, metric="accuracy", arm=arm, against=against, above=above
-    )
-
-
-CLAIM = Claim(
-    question=(
-        "What is a position code worth to a small vision transformer, which "
-        "kind is best, and is attention needed at all?"
-    ),
-    source=(
-        "A public article on attention in image recognition: positional "
-        "encoding helps self-attention on feature maps."
-    ),
-    arms=ARMS,
-    control="none",
-    run=run,
-    example=(1, 1, 8, 8),
-    metrics=("accuracy", "drop_shuffled"),
-    predictions=(
-        _worth(
-            "Codes of row and column are worth more than ten points of "
-            "accuracy over none.",
-            "sinusoidal",
-            "none",
-            0.1,
-        ),
-        _worth(
-            "Codes of row and column beat codes in raster order by more "
-            "than a point.",
-            "sinusoidal",
-            "raster",
-            0.01,
-        ),
-        _worth(
-            "Learned codes lose less than two points to them.",
-            "learned",
-            "sinusoidal",
-            -0.02,
-        ),
-        _worth(
-            "Relative positions lose less than two points to them.",
-            "relative",
-            "sinusoidal",
-            -0.02,
-        ),
-        _worth(
-            "So do rotary ones.",
-            "rotary",
-            "sinusoidal",
-            -0.02,
-        ),
-        _worth(
-            "The best of these transformers is more accurate than "
-            "convolutions with as many parameters: the one with codes of row "
-            "and column.",
-            "sinusoidal",
-            "convolution",
-            0.0,
-        ),
-        Prediction(
-            "The codes are a cause: on shuffled patches the network that has "
-            "them loses more than thirty points.",
-            metric="drop_shuffled",
-            arm="sinusoidal",
-            against=None,
-            above=0.3,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(scenes=1297, epochs=30, lr=3e-3)),
-    full=Profile(seeds=10, budget=Budget(scenes=1297, epochs=30, lr=3e-3)),
-)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attncourse.attention import scaled_dot_product_attention
 from attncourse.scenes import Scenes, digits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
+from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
 from attncourse.trials.runs import Arm
 
@@ -252,43 +252,3 @@ ARMS = {
         partial(DigitLookup, 512, scaled=False, start=512**-0.25),
     ),
 }
-
-CLAIM = Claim(
-    question=(
-        "Does attention with 512 numbers per token need its scale, when "
-        "every arm gets its best learning rate?"
-    ),
-    source="Vaswani et al., 2017, section 3.2.1",
-    arms=ARMS,
-    control="unscaled-512",
-    run=run,
-    example=(1, 3, GRID * SIDE, GRID * SIDE),
-    metrics=("accuracy", "mass", "pointing", "rate"),
-    predictions=(
-        Prediction(
-            "At 512 numbers per token the scale is worth more than two "
-            "points of accuracy.",
-            metric="accuracy",
-            arm="scaled-512",
-            against="unscaled-512",
-            above=0.02,
-        ),
-        Prediction(
-            "At 8 numbers per token it is worth more than two points, too.",
-            metric="accuracy",
-            arm="scaled-8",
-            against="unscaled-8",
-            above=0.02,
-        ),
-        Prediction(
-            "The scale does more than a small start: it is worth more than "
-            "a point of accuracy over unscaled scores that start as small.",
-            metric="accuracy",
-            arm="scaled-512",
-            against="small-start-512",
-            above=0.01,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(epochs=4)),
-    full=Profile(seeds=10, budget=Budget(epochs=4)),
-)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from attncourse.attention import ResidualAttention
 from attncourse.measure import mass_inside, pointing_game
 from attncourse.scenes import ClutteredDigits, Scenes
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import shuffled_map
 from attncourse.trials.runs import Arm
 
@@ -170,15 +170,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     assert isinstance(model, ResidualAttentionNetwork)
     test = scenes(budget.test_scenes, split="test").draw()
     first = model.train().growth(test.images[:64])
-    fit(
-        model,
-        scenes(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     metrics = evaluate(model, test)
     metrics["growth_at_start"] = first
     metrics["growth"] = model.growth(test.images[:256])
@@ -220,65 +212,3 @@ def scores_of_the_mask(
         "area": shown.masks.float().mean().item(),
         "pointing": game.hits.mean().item(),
     }
-
-
-CLAIM = Claim(
-    question=(
-        "Does a mask need the one of 1 + M to be stacked, and does it then "
-        "gain on a trunk without masks?"
-    ),
-    source=(
-        "Stacked attention modules with the product M T are said to lose "
-        "accuracy with depth, and 1 + M to cure it; residual attention is "
-        "named without numbers in surveys."
-    ),
-    arms=ARMS,
-    control=f"trunk_x{DEEP}",
-    run=run,
-    example=(1, 1, 32, 32),
-    metrics=("accuracy", "growth_at_start", "growth"),
-    predictions=(
-        Prediction(
-            "Four modules in a row: 1 + M is more accurate than M by more "
-            "than two points.",
-            metric="accuracy",
-            arm=f"residual_x{DEEP}",
-            against=f"naive_x{DEEP}",
-            above=0.02,
-        ),
-        Prediction(
-            "One module: 1 + M is more accurate than M.",
-            metric="accuracy",
-            arm=f"residual_x{SHALLOW}",
-            against=f"naive_x{SHALLOW}",
-            above=0.0,
-        ),
-        Prediction(
-            "Four naive modules are less accurate than their trunk alone.",
-            metric="accuracy",
-            arm=f"trunk_x{DEEP}",
-            against=f"naive_x{DEEP}",
-            above=0.0,
-        ),
-        Prediction(
-            "Four masks with 1 + M beat a trunk with as many multiply-adds.",
-            metric="accuracy",
-            arm=f"residual_x{DEEP}",
-            against="longer_trunk",
-            above=0.0,
-        ),
-        Prediction(
-            "The masks are a cause: shuffled over their places they cost "
-            "four residual modules more than ten points of accuracy.",
-            metric="drop_shuffled",
-            arm=f"residual_x{DEEP}",
-            against=None,
-            above=0.1,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(scenes=1000, epochs=3)),
-    full=Profile(
-        seeds=5,
-        budget=Budget(scenes=2000, epochs=4, test_scenes=1000, batch_size=32),
-    ),
-)

@@ -11,9 +11,8 @@ from torch.nn import functional as F
 from attncourse.attention import SelectiveKernel
 from attncourse.measure import rank_correlation
 from attncourse.scenes import ClutteredDigits, Scenes, digits
-from attncourse.trials.claim import Budget, Claim, Prediction, Profile
-from attncourse.trials.loop import evaluate, fit
-from attncourse.trials.runs import Arm
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
 
 CANVAS, SIZES = 40, (10, 14, 18, 22, 26)
 CHANNELS, GROUPS, HIDDEN = 16, 4, 23
@@ -249,15 +248,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     if selects:
         before = branches_against_size(model, test)
         metrics = {f"untrained_{name}": v for name, v in before.items()}
-    fit(
-        model,
-        GrowingDigits(budget.scenes, seed=seed),
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        seed=seed,
-        progress=False,
-    )
+    budget.fit(model, GrowingDigits(budget.scenes, seed=seed), seed=seed)
     drawn, sizes = test.draw(), test.sizes()
     metrics |= evaluate(model, drawn)
     for size in (SIZES[0], SIZES[-1]):
@@ -272,75 +263,3 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
             left = evaluate(changed, drawn, batch_size=500)["accuracy"]
             metrics[f"drop_{replace.__name__}"] = metrics["accuracy"] - left
     return metrics
-
-
-CLAIM = Claim(
-    question=(
-        "Does the branch with the larger kernel gain weight when the object "
-        "grows, and does selecting beat adding?"
-    ),
-    source=(
-        "Selective kernels adapt the reach of a unit to the size of the "
-        "object (Li, Wang, Hu and Yang 2019)."
-    ),
-    arms={
-        name: Arm(label, partial(network, build))
-        for name, (label, build) in UNITS.items()
-    },
-    control="sum",
-    run=run,
-    example=(1, 1, CANVAS, CANVAS),
-    metrics=("accuracy", "rank", "growth"),
-    predictions=(
-        Prediction(
-            "The larger the digit, the more weight has the larger kernel: "
-            "rank correlation above 0.3.",
-            metric="rank",
-            arm="selective",
-            against=None,
-            above=0.3,
-        ),
-        Prediction(
-            "This takes two reaches: with kernels 3 and 3 the second branch "
-            "has a rank correlation lower by more than 0.3.",
-            metric="rank",
-            arm="selective",
-            against="small",
-            above=0.3,
-        ),
-        Prediction(
-            "The same digit, twice as large and in the middle, raises the "
-            "weight of the larger kernel.",
-            metric="growth",
-            arm="selective",
-            against=None,
-            above=0.0,
-        ),
-        Prediction(
-            "Selecting beats adding, with as many parameters, by more than "
-            "one point of accuracy.",
-            metric="accuracy",
-            arm="selective",
-            against="sum",
-            above=0.01,
-        ),
-        Prediction(
-            "Two reaches beat the larger one taken twice by more than one "
-            "point.",
-            metric="accuracy",
-            arm="selective",
-            against="large",
-            above=0.01,
-        ),
-        Prediction(
-            "The weights are a cause: with those of another scene the "
-            "network loses more than two points of accuracy.",
-            metric="drop_shuffled",
-            arm="selective",
-            against=None,
-            above=0.02,
-        ),
-    ),
-    quick=Profile(seeds=5, budget=Budget(1500, 6, 1000)),
-    full=Profile(seeds=5, budget=Budget(1500, 6, 1000)),
-)

@@ -1,0 +1,45 @@
+"""What one run may spend, and training within it."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from attncourse.scenes import Scenes
+from attncourse.trials.loop import (
+    History,
+    Loss,
+    SceneSource,
+    classification,
+    fit,
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one run may spend: scenes per epoch, epochs and so on."""
+
+    scenes: int = 4000
+    epochs: int = 6
+    test_scenes: int = 2000
+    batch_size: int = 64
+    lr: float = 4e-3
+
+    def fit(
+        self,
+        model: nn.Module,
+        scenes: Scenes | SceneSource,
+        *,
+        seed: int,
+        loss: Loss = classification,
+    ) -> History:
+        """Train with these numbers and no progress bar; see :func:`fit`."""
+        return fit(
+            model,
+            scenes,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            seed=seed,
+            progress=False,
+            loss=loss,
+        )

@@ -1,0 +1,127 @@
+"""Does a spatial transformer put the digit upright, and does it pay?"""
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.runs import Arm
+from attncourse.trials.setups.spatial_transformer import ARMS, CANVAS, run
+
+CLAIM = Claim(
+    statement=(
+        "A spatial transformer makes samples easier: it finds the object and "
+        "turns it upright."
+    ),
+    origin="003-08, 003-09",
+    source="{cite:t}`jaderberg2015`; a survey repeats it.",
+    scene=(
+        "Digits of 13 to 24 pixels anywhere on 40 x 40, turned by up to 60 "
+        "degrees, with and without fragments of others."
+    ),
+    arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
+    control="still",
+    run=run,
+    example=(1, 1, CANVAS, CANVAS),
+    metrics=("accuracy", "angle_r", "angle_error", "hit", "mass"),
+    predictions=(
+        Prediction(
+            "The transformer beats the same network with a transformer that "
+            "stays still by more than five points of accuracy.",
+            metric="accuracy",
+            arm="stn",
+            against="still",
+            above=0.05,
+        ),
+        Prediction(
+            "The transformer is more accurate than a CNN with global max "
+            "pooling.",
+            metric="accuracy",
+            arm="stn",
+            against="max",
+            above=0.0,
+        ),
+        Prediction(
+            "In clutter, the transformer is more accurate than a CNN with "
+            "global max pooling.",
+            metric="accuracy",
+            arm="stn-clutter",
+            against="max-clutter",
+            above=0.0,
+        ),
+        Prediction(
+            "The predicted angle undoes the applied one: their correlation "
+            "is above 0.5.",
+            metric="angle_r",
+            arm="stn",
+            against=None,
+            above=0.5,
+        ),
+        Prediction(
+            "In clutter the predicted angle undoes the applied one: their "
+            "correlation is above 0.5.",
+            metric="angle_r",
+            arm="stn-clutter",
+            against=None,
+            above=0.5,
+        ),
+        Prediction(
+            "Two steps are more accurate than one.",
+            metric="accuracy",
+            arm="stn-2",
+            against="stn",
+            above=0.0,
+        ),
+        Prediction(
+            "Composing two steps is more accurate than sampling twice.",
+            metric="accuracy",
+            arm="stn-2",
+            against="stn-twice",
+            above=0.0,
+        ),
+        Prediction(
+            "A transformer gains the CNN with global max pooling more than "
+            "one point.",
+            metric="accuracy",
+            arm="stn-max",
+            against="max",
+            above=0.01,
+        ),
+        Prediction(
+            "Where digits are only turned, the predicted angle undoes the "
+            "applied one: their correlation is above 0.5.",
+            metric="angle_r",
+            arm="turned-stn-perceptron",
+            against=None,
+            above=0.5,
+        ),
+        Prediction(
+            "Where digits are only turned, a transformer gains a perceptron "
+            "more than five points.",
+            metric="accuracy",
+            arm="turned-stn-perceptron",
+            against="turned-perceptron",
+            above=0.05,
+        ),
+        Prediction(
+            "Where digits are only turned, a transformer gains a CNN with "
+            "global max pooling more than one point.",
+            metric="accuracy",
+            arm="turned-stn-max",
+            against="turned-max",
+            above=0.01,
+        ),
+        Prediction(
+            "The angle is a cause: reading upright, at the predicted place "
+            "and zoom, costs more than five points.",
+            metric="drop_not_turned",
+            arm="stn",
+            against=None,
+            above=0.05,
+        ),
+    ),
+    would_change=(
+        "A control that is indifferent to place by itself, as global max "
+        "pooling is, takes most of the gain away."
+    ),
+    lesson="10_spatial_transformer",
+    quick=Profile(seeds=5, budget=Budget(scenes=3000, epochs=8, lr=3e-3)),
+    full=Profile(seeds=5, budget=Budget(scenes=3000, epochs=8, lr=3e-3)),
+)

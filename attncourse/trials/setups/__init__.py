@@ -1,0 +1,1 @@
+"""What the trials are made of: scenes, networks, interventions, one run."""
