@@ -22,6 +22,12 @@ from attncourse.show.style import (
     course_style,
     use_course_style,
 )
+from attncourse.show.trials import (
+    glue_difference,
+    glue_record,
+    glue_verdicts,
+    seeds,
+)
 
 __all__ = [
     "BLUE",
@@ -42,9 +48,13 @@ __all__ = [
     "explore",
     "figure",
     "glue",
+    "glue_difference",
+    "glue_record",
+    "glue_verdicts",
     "heatmap",
     "overlay",
     "panels",
+    "seeds",
     "source",
     "use_course_style",
 ]
