@@ -1,0 +1,162 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attncourse.measure import costs
+from attncourse.trials import Budget, ClassActivation, claim
+from attncourse.trials.setups.which_attention import (
+    ARMS,
+    CANVAS,
+    CONTROLS,
+    DIGIT,
+    OWN_MAPS,
+    OwnMap,
+    blackened,
+    brightest_window,
+    deleted,
+    received,
+    run,
+    scenes,
+    with_map,
+)
+
+pytestmark = pytest.mark.lengthy
+
+PLAIN = {"average", "wider", "widest"}
+
+
+@pytest.fixture(scope="module")
+def models():
+    def seeded(arm):
+        torch.manual_seed(3)
+        return arm.build().eval()
+
+    return {name: seeded(arm) for name, arm in ARMS.items()}
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return scenes(23, split="test", seed=5).draw()
+
+
+def test_a_plain_control_costs_no_less_than_its_mechanism(models):
+    spent = costs(models, torch.zeros(1, 1, CANVAS, CANVAS), repeats=1)
+    assert CONTROLS.keys() == ARMS.keys() - PLAIN - {"max", "gem"}
+    for arm, plain in CONTROLS.items():
+        assert spent[plain].parameters >= spent[arm].parameters, arm
+        assert spent[plain].multiply_adds >= spent[arm].multiply_adds, arm
+    cheap = {arm for arm, plain in CONTROLS.items() if plain == "wider"}
+    dearest = max(spent[arm].parameters for arm in cheap)
+    assert spent["wider"].parameters < 1.03 * dearest
+    dearest = max(spent[arm].parameters for arm in CONTROLS)
+    assert spent["widest"].parameters < 1.03 * dearest
+
+
+def test_all_arms_of_one_width_start_from_the_same_trunk_and_head(models):
+    first = models["average"]
+    for name, model in models.items():
+        if name in ("wider", "widest"):
+            continue
+        features = (
+            model.features.trunk if name == "transformer" else model.features
+        )
+        ours, theirs = features.state_dict(), first.features.state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+        head = model.classifier.state_dict(), first.classifier.state_dict()
+        assert all(torch.equal(head[0][key], head[1][key]) for key in head[0])
+
+
+def test_each_arm_has_its_own_mechanism(models):
+    kinds = {
+        name: type(getattr(model.features, "attention", model.pooling))
+        for name, model in models.items()
+        if name not in PLAIN
+    }
+    assert len(set(kinds.values())) == len(kinds) == 12
+
+
+@pytest.mark.parametrize("arm", sorted(OWN_MAPS))
+def test_own_maps_come_from_the_mechanism(models, shown, arm):
+    mapped = with_map(models[arm], arm)
+    assert isinstance(mapped, OwnMap)
+    logits, maps = mapped(shown.images, return_weights=True)
+    assert_close(logits, models[arm](shown.images))
+    side = CANVAS if arm == "transformer" else CANVAS // 4
+    assert maps.shape == (23, 1, side, side)
+    assert maps.min() >= 0
+    sums = maps.sum((1, 2, 3))
+    if arm in ("cbam", "residual"):
+        assert maps.max() <= 1
+    elif arm == "transformer":  # it may read beyond the border
+        assert (sums <= 1 + 1e-5).all()
+    else:
+        assert_close(sums, torch.ones(23))
+
+
+def test_the_others_have_a_class_activation_map(models):
+    for arm in ARMS.keys() - OWN_MAPS.keys():
+        assert isinstance(with_map(models[arm], arm), ClassActivation)
+
+
+def test_received_counts_the_keys_and_not_the_queries():
+    weights = torch.zeros(1, 1, 4, 4)
+    weights[..., 2] = 1  # all four queries look at place 2
+    assert_close(received(weights), torch.tensor([[[[0.0, 0.0], [1.0, 0.0]]]]))
+
+
+def test_the_window_is_where_the_mass_is():
+    maps = torch.zeros(2, 1, 10, 10)
+    maps[0, 0, 5, 1] = 1  # the pixels of rows 20 to 23, columns 4 to 7
+    maps[1, 0, :4, 6:] = 1
+    top, left = brightest_window(maps, (CANVAS, CANVAS))
+    assert top[0] <= 20
+    assert top[0] + DIGIT >= 24
+    assert left[0] <= 4
+    assert left[0] + DIGIT >= 8
+    assert (top[1], left[1]) == (0, CANVAS - DIGIT)
+
+
+def test_the_window_is_blackened_and_nothing_else():
+    images = torch.ones(2, 1, CANVAS, CANVAS)
+    left = blackened(images, torch.tensor([0, 24]), torch.tensor([3, 7]))
+    assert left.sum() == 2 * (CANVAS**2 - DIGIT**2)
+    assert left[0, 0, :16, 3:19].sum() == 0
+    assert left[1, 0, 24:, 7:23].sum() == 0
+    assert images.min() == 1
+
+
+def test_deletion_where_the_map_points_deletes_the_digit(shown):
+    class Reader(torch.nn.Module):
+        """It knows the scenes: right as long as the digit is there."""
+
+        def forward(self, images, *, return_weights=False):
+            there = (images * shown.masks).sum((1, 2, 3)) > 0
+            answer = torch.where(there, shown.labels, (shown.labels + 1) % 10)
+            logits = torch.nn.functional.one_hot(answer, 10).float()
+            maps = shown.masks.float()
+            return (logits, maps) if return_weights else logits
+
+    drops = deleted(Reader(), shown, 1.0)
+    assert drops["drop_deleted"] == 1.0
+    assert drops["drop_random"] < 0.3
+
+
+def test_the_deciding_prediction_is_about_max_pooling():
+    case = claim("L14")
+    first = case.predictions[0]
+    assert (first.arm, first.against) == ("additive", "max")
+    assert first.above > 0
+    tested = {p.arm for p in case.predictions if p.against in PLAIN}
+    assert CONTROLS.keys() <= tested
+
+
+@pytest.mark.parametrize("arm", ["average", "max", "query", "transformer"])
+def test_a_short_run_gives_all_metrics(arm):
+    budget = Budget(scenes=83, epochs=1, test_scenes=37)
+    metrics = run(arm, seed=2, budget=budget)
+    expected = {"accuracy", "mass", "pointing", "drop_deleted", "drop_random"}
+    expected |= {"area", "pointing_chance", "pointing_centre"}
+    if arm == "max":
+        expected |= {"cam_mass", "cam_pointing"}
+    assert set(metrics) == expected
+    assert metrics == run(arm, seed=2, budget=budget)
