@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attncourse.attention import NonLocal2d, SelfAttention2d
 from attncourse.exhibits.pairwise_maps import SoftmaxOverQueries2d
+from attncourse.measure import cost
 from attncourse.scenes import Scenes
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
@@ -45,11 +46,40 @@ class EqualWeights2d(SelfAttention2d):
         return self._add(x, mean.unsqueeze(1))
 
 
+class ConvolvedValues2d(nn.Module):
+    """Values and gamma as in SAGAN's layer, gathered from 3 x 3 neighbours.
+
+    The weights of the neighbours are learned, one set for each channel, and
+    are the same for every place and image. The kernels have about as many
+    numbers as the query and the key that they replace.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Conv2d(DIM, DIM, 1)
+        self.gather = nn.Conv2d(DIM, DIM, 3, padding=1, groups=DIM, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Add to every place what its neighbours give, times gamma."""
+        gathered: Tensor = self.gather(self.value(x))
+        return x + self.gamma * gathered
+
+
 def open_from_the_start() -> SelfAttention2d:
     """Build the layer with gamma at one."""
     layer = SelfAttention2d(DIM)
     nn.init.ones_(layer.gamma)
     return layer
+
+
+def three_stages() -> ResidualConvolutions:
+    """Build six 3 x 3 convolutions in three residual blocks."""
+    trunk = ResidualConvolutions()
+    trunk.blocks.append(ResidualConvolutions().blocks[0])
+    return trunk
 
 
 class ConvolutionsWith(nn.Module):
@@ -84,15 +114,28 @@ class ConvolutionsWith(nn.Module):
 SAGAN = partial(SelfAttention2d, DIM)
 NON_LOCAL = partial(NonLocal2d, DIM)
 LAYERS: dict[str, tuple[str, Sequence[OnMap | None]]] = {
-    "none": ("convolutions alone", (None, None)),
-    "uniform": ("equal weights", (partial(EqualWeights2d, DIM), None)),
-    "sagan": ("one SAGAN block", (SAGAN, None)),
-    "sagan-open": ("one, gamma starts at 1", (open_from_the_start, None)),
-    "sagan-every": ("one after every stage", (SAGAN, SAGAN)),
-    "non-local": ("one non-local block", (NON_LOCAL, None)),
+    "none": ("convolutions alone", (None, None, None)),
+    "convolution": (
+        "one more convolution instead",
+        (ConvolvedValues2d, None, None),
+    ),
+    "uniform": ("equal weights", (partial(EqualWeights2d, DIM), None, None)),
+    "sagan": ("SAGAN block after stage 1", (SAGAN, None, None)),
+    "sagan-2": ("after stage 2", (None, SAGAN, None)),
+    "sagan-3": ("after stage 3", (None, None, SAGAN)),
+    "sagan-every": ("after every stage", (SAGAN, SAGAN, SAGAN)),
+    "sagan-open": (
+        "after stage 1, gamma starts at 1",
+        (open_from_the_start, None, None),
+    ),
+    "non-local": ("non-local block after stage 1", (NON_LOCAL, None, None)),
+    "non-local-every": (
+        "non-local after every stage",
+        (NON_LOCAL, NON_LOCAL, NON_LOCAL),
+    ),
     "queries": (
         "softmax over the queries (wrong)",
-        (partial(SoftmaxOverQueries2d, DIM), None),
+        (partial(SoftmaxOverQueries2d, DIM), None, None),
     ),
 }
 
@@ -100,7 +143,7 @@ LAYERS: dict[str, tuple[str, Sequence[OnMap | None]]] = {
 def build(arm: str, encoder: nn.Module | None = None) -> Comparison:
     """Build the network of an arm; all arms of a seed share their trunk."""
     encoder = encoder or CellEncoder()
-    trunk = ResidualConvolutions()
+    trunk = three_stages()
     model = Comparison(lambda: trunk, encoder)
     model.mixer = ConvolutionsWith(trunk, LAYERS[arm][1])
     return model
@@ -155,15 +198,17 @@ def _change(
 
 
 def gates(model: nn.Module) -> list[float]:
-    """How far each pairwise layer has opened.
+    """How far each added layer has opened.
 
     That is gamma, or the mean size of the normalisation's scale.
     """
+    added = NonLocal2d | SelfAttention2d | ConvolvedValues2d
     return [
-        layer.gamma.item()
-        if isinstance(layer, SelfAttention2d)
-        else layer.norm.weight.abs().mean().item()
-        for layer in pairwise_layers(model)
+        layer.norm.weight.abs().mean().item()
+        if isinstance(layer, NonLocal2d)
+        else layer.gamma.item()
+        for layer in model.modules()
+        if isinstance(layer, added)
     ]
 
 
@@ -185,16 +230,23 @@ def own_weight(model: Comparison, scenes: Scenes) -> float:
 
 
 def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm and score it, and what its first map is worth."""
+    """Train one arm and score it, and what its first map is worth.
+
+    `peak_mib` is the most memory that a step of training holds at once,
+    beyond the parameters; `gate` is that of the widest open layer.
+    """
     encoder = deepcopy(trained_encoder(seed))
     torch.manual_seed(seed)
     model = build(arm, encoder)
     budget.fit(model, TwoDigits(budget.scenes, seed=seed), seed=seed)
     test = TwoDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test) | near_and_far(model, test)
+    batch = test.images[: budget.batch_size]
+    spent = cost(model, batch, backward=True, repeats=1)
+    metrics["peak_mib"] = spent.peak_mib
     if arm != "none":
-        metrics["gate"] = gates(model)[0]
-    if arm not in ("none", "uniform"):
+        metrics["gate"] = max(gates(model), key=abs)
+    if arm not in ("none", "convolution", "uniform"):
         metrics |= partner_scores(rows_of_partners(model, test), test)
         metrics["own_weight"] = own_weight(model, test)
         for name, change in {
