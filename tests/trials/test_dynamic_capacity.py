@@ -1,15 +1,13 @@
-from functools import partial
-
 import pytest
 import torch
 from torch.testing import assert_close
 
 from attncourse.attention import DynamicCapacity
 from attncourse.measure import cost
-from attncourse.trials import Budget, claim, load
-from attncourse.trials.claims.dynamic_capacity import (
+from attncourse.trials import Budget, claim
+from attncourse.trials.setups.dynamic_capacity import (
     ARMS,
-    CLAIM,
+    CANVAS,
     COUNTS,
     Finest,
     anothers,
@@ -21,7 +19,6 @@ from attncourse.trials.claims.dynamic_capacity import (
     scenes,
     with_patches,
 )
-from attncourse.trials.local import attempt
 
 pytestmark = pytest.mark.lengthy
 
@@ -34,7 +31,7 @@ def models():
         torch.manual_seed(3)
         return arm.build().eval()
 
-    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
+    return {name: seeded(arm) for name, arm in claim("E18").arms.items()}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +41,7 @@ def shown():
 
 @pytest.fixture(scope="module")
 def work(models):
-    example = torch.zeros(*CLAIM.example)
+    example = torch.zeros(1, 1, CANVAS, CANVAS)
     return {
         name: cost(model, example, repeats=1).multiply_adds
         for name, model in models.items()
@@ -164,16 +161,3 @@ def test_the_run_by_saliency_tries_other_counts():
     metrics = run("saliency", seed=2, budget=BUDGET)
     tried = {f"accuracy_at_{count}" for count in (*COUNTS, "all")}
     assert tried < set(metrics)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("arm", ["saliency"])
-def test_a_recorded_run_repeats(arm):
-    record = load("dynamic_capacity")
-    case = claim("dynamic_capacity")
-    again = attempt(partial(case.run, budget=case.full.budget), arm, 0)
-    for metric in case.metrics:
-        series = record.arms[arm].metrics[metric]
-        margin = max(series.std, 0.005)
-        low, high = min(series) - margin, max(series) + margin
-        assert low <= again.metrics[metric] <= high, metric

@@ -1,4 +1,4 @@
-"""Does a spatial transformer put the digit upright, and does it pay?"""
+"""Does a transformer put the digit upright, and do more steps help?"""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attncourse.attention.sampling import affine_sample, compose, reading_map
 from attncourse.attention.spatial_transformer import (
+    Localization,
     SpatialTransformer,
     Transform,
     rotation,
@@ -109,8 +110,7 @@ class PosedDigits:
         placed = similarity.matrix(
             torch.stack([zoom.log(), angle, x, y], 1), 1.0
         )  # from the digit to the canvas
-        inverse = placed[:, :, :2].inverse()
-        return torch.cat([inverse, -inverse @ placed[:, :, 2:]], 2)
+        return inverted(placed)
 
     def _windows(
         self, random: torch.Generator
@@ -190,18 +190,52 @@ class ResampledTransformer(SpatialTransformer):
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch 2 3"]:
         """Compose the matrices of the steps."""
+        return self.frames(x)[-1]
+
+    def frames(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> list[Float[Tensor, "batch 2 3"]]:
+        """Matrix from what each step samples to the map."""
         return self._passes(x)[1]
 
-    def _passes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _passes(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         size = (x.shape[2], x.shape[3])
         whole = torch.eye(2, 3).to(x).expand(len(x), 2, 3)
+        frames = []
         for step in range(self.steps):
             numbers = self.localization(x)
             theta = self.transform.matrix(numbers, size[0] / size[1])
             last = step == self.steps - 1
             x = affine_sample(x, theta, self.size or size if last else size)
             whole = compose(whole, theta)
-        return x, whole
+            frames.append(whole)
+        return x, frames
+
+
+def _upright(p: Tensor, aspect: float) -> Float[Tensor, "batch 2 3"]:
+    zoom, place = p[:, :1], p[:, 1:]
+    still = torch.zeros_like(zoom)
+    return similarity.matrix(torch.cat([zoom, still, place], 1), aspect)
+
+
+upright = Transform(3, _upright)  # zoom and place, no angle
+
+
+def wide_localization(width: int) -> Localization:
+    """Build the localisation network with more channels; same layers."""
+    network = Localization(1, similarity.count)
+    network.features = nn.Sequential(
+        nn.Conv2d(1, width, 5, stride=2, padding=2, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    )
+    heat_maps, hidden = network.heat.out_channels, network.hidden.out_features
+    network.heat = nn.Conv2d(width, heat_maps, 1)
+    network.hidden = nn.Linear(width + 2 * heat_maps, hidden)
+    return network
 
 
 def plain_cnn(first: int, widths: tuple[int, int]) -> nn.Sequential:
@@ -249,10 +283,14 @@ def transformed(
     still: bool = False,
     transform: Transform = similarity,
     kind: type[SpatialTransformer] = SpatialTransformer,
+    width: int | None = None,
 ) -> Crop:
     """Put a transformer in front; classifiers start alike in all arms."""
     behind = classifier()
-    transformer = kind(1, transform, steps=steps, size=(CROP, CROP))
+    finder = None if width is None else wide_localization(width)
+    transformer = kind(
+        1, transform, steps=steps, size=(CROP, CROP), localization=finder
+    )
     return Crop(behind, transformer, still=still)
 
 
@@ -267,13 +305,9 @@ ARMS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "cnn": ("CNN on the whole image", wide_cnn),
     "max": ("CNN, global max pooling", max_cnn),
     "stn": ("transformer, CNN", partial(transformed, small_cnn)),
-    "stn-2": (
-        "transformer of two steps, CNN",
-        partial(transformed, small_cnn, 2),
-    ),
-    "stn-twice": (
-        "two steps, sampled twice, CNN",
-        partial(transformed, small_cnn, 2, kind=ResampledTransformer),
+    "stn-upright": (
+        "transformer without an angle, CNN",
+        partial(transformed, small_cnn, transform=upright),
     ),
     "stn-max": (
         "transformer, CNN with max pooling",
@@ -298,6 +332,19 @@ ARMS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "turned-stn-max": (
         "only turned: transformer, CNN with max pooling",
         partial(transformed, max_cnn, transform=rotation),
+    ),
+}
+STEPS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "stn": ("one step", ARMS["stn"][1]),
+    "stn-2": ("two steps", partial(transformed, small_cnn, 2)),
+    "stn-4": ("four steps", partial(transformed, small_cnn, 4)),
+    "stn-wide": (
+        "one step, wider localisation",
+        partial(transformed, small_cnn, width=37),
+    ),
+    "stn-twice": (
+        "two steps, sampled twice",
+        partial(transformed, small_cnn, 2, kind=ResampledTransformer),
     ),
 }
 FRAGMENTS = 6
@@ -436,26 +483,91 @@ def told(model: Crop, change: Callable[[Tensor], Tensor]) -> Crop:
     return changed
 
 
+def displacement(
+    pose: Float[Tensor, "batch 2 3"],
+) -> Float[Tensor, " batch"]:
+    """How far the corners of the digit's box are from a mean pose, in pixels.
+
+    Root of the mean square over the four corners; the mean pose is upright,
+    in the middle, and of the median size.
+    """
+    ends = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    placed = inverted(pose)
+    corners = ends @ placed[:, :, :2].mT + placed[:, None, :, 2]
+    away = corners - _zoom(placed).median() * ends
+    return away.square().sum(-1).mean(1).sqrt() * CANVAS / 2
+
+
+def lost(
+    frames: list[Float[Tensor, "batch 2 3"]],
+    images: Float[Tensor, "batch 1 40 40"],
+) -> float:
+    """Share of the ink that lies outside one of the frames."""
+    kept = torch.ones(len(images), CANVAS**2, dtype=torch.bool)
+    for theta in frames:
+        back = inverted(theta)
+        seen = _canvas() @ back[:, :, :2].mT + back[:, None, :, 2]
+        kept &= (seen.abs() <= 1).all(-1)
+    ink = images.flatten(1)
+    return 1 - ((ink * kept).sum() / ink.sum()).item()
+
+
+def frames_of(
+    model: Crop, images: Float[Tensor, "batch 1 40 40"]
+) -> list[Float[Tensor, "batch 2 3"]]:
+    """Matrix from what is sampled to the canvas, for each sampling."""
+    if isinstance(model.transformer, ResampledTransformer):
+        return model.transformer.frames(images)
+    return [model.theta(images)]
+
+
+@torch.no_grad()
+def by_displacement(
+    model: nn.Module, test: Scenes, pose: Float[Tensor, "batch 2 3"]
+) -> dict[str, float]:
+    """Accuracy in each third of the scenes, from near to far."""
+    logits = torch.cat([model(part) for part in test.images.split(500)])
+    right = (logits.argmax(1) == test.labels).float()
+    thirds = right[displacement(pose).argsort()].tensor_split(3)
+    names = ("accuracy_near", "accuracy_between", "accuracy_far")
+    return {
+        name: third.mean().item()
+        for name, third in zip(names, thirds, strict=True)
+    }
+
+
 def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one arm; score it, its transformation, and changes of that."""
     torch.manual_seed(seed)
-    model = ARMS[arm][1]()
+    model = (ARMS | STEPS)[arm][1]()
     budget.fit(model, scenes_of(arm, budget.scenes, seed=seed), seed=seed)
     test, pose = scenes_of(arm, budget.test_scenes, split="test").draw_posed()
     metrics = evaluate(model, test)
     if not isinstance(model, Crop):
         return {"accuracy": metrics["accuracy"]}
     with torch.no_grad():
-        metrics |= undone(model.theta(test.images), pose)
-    if not model.still:
-        for name, change in [
-            ("drop_whole", whole_image),
-            ("drop_anothers", anothers),
-            ("drop_not_turned", not_turned),
-        ]:
-            changed = evaluate(told(model, change), test)
-            metrics[name] = metrics["accuracy"] - changed["accuracy"]
+        frames = frames_of(model, test.images)
+        metrics |= undone(frames[-1], pose)
+        metrics["lost"] = lost(frames, test.images)
+    if model.still:
+        return metrics
+    metrics |= by_displacement(model, test, pose)
+    for name, change in [
+        ("drop_whole", whole_image),
+        ("drop_anothers", anothers),
+        ("drop_not_turned", not_turned),
+    ]:
+        changed = evaluate(told(model, change), test)
+        metrics[name] = metrics["accuracy"] - changed["accuracy"]
     return metrics
+
+
+def inverted(
+    theta: Float[Tensor, "batch 2 3"],
+) -> Float[Tensor, "batch 2 3"]:
+    """Return the matrix that leads back."""
+    back = theta[:, :, :2].inverse()
+    return torch.cat([back, -back @ theta[:, :, 2:]], 2)
 
 
 def _canvas() -> Float[Tensor, "places 2"]:
