@@ -5,7 +5,22 @@ from torch import nn
 
 from attncourse.measure import paired_bootstrap
 from attncourse.scenes import Scenes
-from attncourse.trials import Arm, ArmResult, Record, Series, Time
+from attncourse.trials import Arm, ArmResult, Record, Series, Time, claim
+
+
+def models_of(name: str) -> dict[str, nn.Module]:
+    """Build every arm of a claim from one seed, ready to evaluate."""
+
+    def seeded(arm: Arm) -> nn.Module:
+        torch.manual_seed(3)
+        return arm.build().eval()
+
+    return {key: seeded(arm) for key, arm in claim(name).arms.items()}
+
+
+def size(model: nn.Module) -> int:
+    """Count the parameters."""
+    return sum(p.numel() for p in model.parameters())
 
 
 def bright_half(count: int = 67, seed: int = 0, epoch: int = 0) -> Scenes:
@@ -75,7 +90,7 @@ def small_record() -> Record:
     arms = {"plain": arm(0.0), "better": arm(0.125)}
     return Record(
         name="small",
-        question="Is more better?",
+        statement="More is better.",
         control="plain",
         seeds=(0, 1, 2),
         arms=arms,
@@ -91,7 +106,13 @@ def small_record() -> Record:
         settings={"epochs": 3, "lr": 0.01},
         versions={"torch": "2.0"},
         code="0" * 64,
-        hardware={"cpu": "abacus", "gpu": "none", "threads": 1, "workers": 2},
+        hardware={
+            "cpu": "abacus",
+            "gpu": "none",
+            "threads": 1,
+            "workers": 2,
+            "backend": "local",
+        },
         command="python -m attncourse trials run small",
         time=Time(runs=15.0, wall=9.0, runs_reused=1),
         date="2026-01-02T03:04:05+00:00",

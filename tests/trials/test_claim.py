@@ -1,13 +1,28 @@
+import math
+import os
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from scipy.stats import t as student
 
-from attncourse.measure import Interval
-from attncourse.trials import Prediction, claim, claims, load, run_claim
-from attncourse.trials.claim import folder
+from attncourse.trials import (
+    Prediction,
+    Series,
+    claim,
+    claims,
+    level,
+    load,
+    run_claims,
+)
+from attncourse.trials.claim import claim_file, folder
 from tests.trials.standins import small_record
 
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "tests" / "trials" / "example_claim.py"
 TINY = '''
 """Is two more than one?"""
 from torch import nn
@@ -19,8 +34,10 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
 
 
 CLAIM = Claim(
-    question="Is two more than one?",
+    statement="Three is more than one.",
+    origin="none",
     source="Arithmetic.",
+    scene="None.",
     arms={
         "one": Arm("one", lambda: nn.Linear(3, 5)),
         "three": Arm("three", lambda: nn.Linear(3, 7)),
@@ -29,7 +46,12 @@ CLAIM = Claim(
     run=run,
     example=(1, 3),
     metrics=("score",),
-    predictions=(Prediction("Yes.", "score", "three", "one", above=1.0),),
+    predictions=(
+        Prediction("By one.", "score", "three", "one", above=1.0),
+        Prediction("By ten.", "score", "three", "one", above=10.0),
+    ),
+    would_change="Nothing.",
+    lesson="03_additive_attention",
     quick=Profile(seeds=2, budget=Budget(epochs=1)),
     full=Profile(seeds=3, budget=Budget(epochs=2)),
 )
@@ -38,82 +60,203 @@ CLAIM = Claim(
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "tiny.py").write_text(TINY)
-    more = [*folder.__path__, str(tmp_path / "more")]
-    monkeypatch.setattr(folder, "__path__", more)
+    add(tmp_path, monkeypatch, "x007_tiny", TINY)
     yield tmp_path
-    sys.modules.pop(f"{folder.__name__}.tiny", None)
+    sys.modules.pop(f"{folder.__name__}.x007_tiny", None)
 
 
-def test_a_claim_is_added_by_adding_a_file(tiny):
-    assert "tiny" in claims()
-    record = run_claim(
-        "tiny", profile="full", workers=1, results=tiny, progress=False
+def add(tmp_path, monkeypatch, stem, text):
+    more = tmp_path / "more"
+    more.mkdir(exist_ok=True)
+    (more / f"{stem}.py").write_text(text)
+    paths = [*folder.__path__, str(more)]
+    monkeypatch.setattr(folder, "__path__", list(dict.fromkeys(paths)))
+
+
+def go(results, **options):
+    (record,) = run_claims(
+        ["X7"],
+        **{"workers": 1, "results": results, "progress": False, **options},
     )
-    assert load("tiny", tiny) == record
+    return record
+
+
+def test_a_claim_is_registered_by_its_file(tiny):
+    before = len(claims()) - 1
+    assert claims()[-1] == "X7"
+    assert claim_file("X7") == tiny / "more" / "x007_tiny.py"
+    assert level() == 1 - 0.05 / (before + 1)
+    record = go(tiny)
+    assert load("X7", tiny) == record
     assert record.seeds == (0, 1, 2)
+    assert record.statement == "Three is more than one."
     assert record.settings["epochs"] == 2
     assert record.arms["three"].metrics["score"] == (10.0, 10.25, 10.5)
     assert record.arms["three"].parameters == 28
     assert record.command == (
-        "python -m attncourse trials run tiny --profile full --seeds 3"
+        "python -m attncourse trials run X7 --profile full --seeds 3"
     )
-    assert claim("tiny").predictions[0].verdict(record) == "supported"
+    first, second = claim("X7").predictions
+    assert first.verdict(record) == "supported"
+    assert second.verdict(record) == "refuted"
+    assert claim("X7").verdict(record) == "supported"
 
 
-def test_quick_is_the_default_and_seeds_can_be_chosen(tiny):
-    record = run_claim("tiny", workers=1, results=tiny, progress=False)
+def test_numbers_order_the_claims(tiny):
+    known = [name for name in claims() if name.startswith("E")]
+    assert known == sorted(known, key=lambda name: int(name[1:]))
+    assert {"E3", "E28"} < set(known)
+
+
+def test_the_profile_and_the_seeds_can_be_chosen(tiny):
+    record = go(tiny, profile="quick")
     assert (record.profile, record.seeds) == ("quick", (0, 1))
-    more = run_claim("tiny", seeds=4, workers=1, results=tiny, progress=False)
+    more = go(tiny, profile="quick", seeds=4)
     assert more.seeds == (0, 1, 2, 3)
     assert more.time.runs_reused == 4
     assert more.command.endswith("--profile quick --seeds 4")
 
 
+def test_a_quick_look_does_not_replace_the_record_of_the_book(
+    tiny, monkeypatch
+):
+    monkeypatch.setattr("attncourse.trials.claim.results_folder", lambda: tiny)
+    go(None)
+    go(None, profile="quick")
+    assert load("X7", tiny).profile == "full"
+    assert load("X7", tiny / ".quick").profile == "quick"
+
+
 def test_unknown_claims_and_profiles_are_named(tiny):
-    with pytest.raises(LookupError, match=r"'nix'; there are: .*tiny"):
+    with pytest.raises(LookupError, match=r"the id 'nix'; there are: .*X7"):
         claim("nix")
     with pytest.raises(ValueError, match="quick or full, got 'huge'"):
-        run_claim("tiny", profile="huge", results=tiny)
+        go(tiny, profile="huge")
+
+
+def test_a_file_without_an_id_and_an_id_twice_are_refused(
+    tiny, tmp_path, monkeypatch
+):
+    add(tmp_path, monkeypatch, "x7_again", TINY)
+    with pytest.raises(ValueError, match=r"X7: x007_tiny\.py and x7_again"):
+        claims()
+    (tmp_path / "more" / "x7_again.py").rename(tmp_path / "more" / "tiny.py")
+    with pytest.raises(ValueError, match=r"the file tiny\.py of a claim"):
+        claims()
+
+
+@pytest.mark.slow
+def test_a_reader_adds_a_claim_by_adding_one_file(tmp_path):
+    shutil.copytree(
+        ROOT / "attncourse",
+        tmp_path / "attncourse",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    place = tmp_path / "attncourse" / "trials" / "claims" / "x1_taller.py"
+    shutil.copy(EXAMPLE, place)
+
+    def trials(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "attncourse", "trials", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert "X1: Depth is worth more than width." in trials("list")
+    trials("run", "X1", "--profile", "quick", "--seeds", "2")
+    record = load("X1", tmp_path / "book" / "results" / ".quick")
+    assert set(record.arms) == {"wide", "tall"}
+    assert record.settings["scenes"] == 400
+    assert all(
+        0 < value < 1
+        for arm in record.arms.values()
+        for value in arm.metrics["accuracy"]
+    )
+    wide, tall = record.arms["wide"], record.arms["tall"]
+    assert tall.parameters == pytest.approx(wide.parameters, rel=0.1)
+    assert "Depth is worth" in trials("show", "X1")
+
+
+def standing(mean, spread, count=5):
+    """A record whose differences have this mean and standard deviation."""
+    shape = [index - (count - 1) / 2 for index in range(count)]
+    scale = spread / math.sqrt(sum(x * x for x in shape) / (count - 1))
+    kept = small_record()
+    plain = replace(
+        kept.arms["plain"], metrics={"accuracy": Series([0.5] * count)}
+    )
+    better = replace(
+        kept.arms["better"],
+        metrics={"accuracy": Series(0.5 + mean + scale * x for x in shape)},
+    )
+    return replace(
+        kept,
+        seeds=tuple(range(count)),
+        arms={"plain": plain, "better": better},
+    )
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("shift", "verdict"),
     [
-        (0.21, 0.4, "supported"),
-        (0.1, 0.19, "refuted"),
-        (0.19, 0.4, "not settled"),
-        (0.2, 0.4, "not settled"),
-        (0.1, 0.2, "not settled"),
+        (1.01, "supported"),
+        (0.99, "not settled"),
+        (-0.99, "not settled"),
+        (-1.01, "refuted"),
     ],
 )
-def test_the_whole_interval_decides(low, high, verdict):
+def test_the_whole_corrected_interval_decides(shift, verdict):
+    count, spread = 7, 0.03
+    half = spread / math.sqrt(count)
+    half *= student.ppf(1 - 0.025 / len(claims()), count - 1)
     prediction = Prediction("", "accuracy", "better", "plain", above=0.2)
-    kept = small_record()
-    interval = Interval((low + high) / 2, low, high)
-    record = replace(kept, differences={"better": {"accuracy": interval}})
+    record = standing(0.2 + shift * half, spread, count)
     assert prediction.verdict(record) == verdict
     assert "accuracy of better minus plain is above 0.2" in prediction.rule
 
 
 def test_a_prediction_may_concern_one_arm_alone():
     prediction = Prediction("", "accuracy", "better", None, above=0.5)
-    interval = prediction.interval(small_record())
-    assert interval.mean == 0.75
-    assert 0.625 <= interval.low < 0.75 < interval.high <= 0.875
-    assert prediction.verdict(small_record()) == "supported"
+    record = standing(0.25, 0.01)
+    interval = prediction.interval(record)
+    assert interval.mean == pytest.approx(0.75)
+    half = 0.01 / math.sqrt(5) * student.ppf(0.5 + level() / 2, 4)
+    assert interval.high - 0.75 == pytest.approx(half)
+    assert prediction.verdict(record) == "supported"
     assert "interval of accuracy of better is above 0.5" in prediction.rule
 
 
 @pytest.mark.parametrize("name", claims())
 def test_every_claim_is_complete(name):
     case = claim(name)
-    assert case.question.endswith("?")
+    for text in case.statement, case.scene, case.would_change:
+        assert text.endswith(".")
     assert case.source
+    assert case.origin
+    assert (ROOT / "lessons" / f"{case.lesson}.ipynb").is_file()
     assert case.control in case.arms
     assert case.predictions
     for prediction in case.predictions:
         assert prediction.arm in case.arms
         assert prediction.against is None or prediction.against in case.arms
     assert case.full.seeds >= case.quick.seeds >= 5
+    lines = claim_file(name).read_text().splitlines()
+    assert len(lines) <= 180, "a claim is a short file"
+
+
+@pytest.mark.parametrize("name", claims())
+def test_the_record_is_that_of_the_claim(name):
+    case, record = claim(name), load(name)
+    assert record.statement == case.statement
+    assert set(record.arms) == set(case.arms)
+    assert record.control == case.control
+    assert record.profile == "full"
+    assert len(record.seeds) >= case.full.seeds >= 5
+    for prediction in case.predictions:
+        assert prediction.verdict(record)
+    for metric in case.metrics:
+        assert any(metric in arm.metrics for arm in record.arms.values())

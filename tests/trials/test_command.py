@@ -12,36 +12,46 @@ __all__ = ["tiny"]
 
 def test_a_claim_is_run_listed_and_shown(tiny, capsys):
     results = ["--results", str(tiny)]
-    assert main(["trials", "show", "tiny", *results]) == 0
+    assert main(["trials", "show", "X7", *results]) == 0
     assert "Not recorded; python -m attncourse" in capsys.readouterr().out
 
-    run = ["trials", "run", "tiny", "--seeds", "3", "--workers", "1"]
+    run = ["trials", "run", "X7", "--seeds", "3", "--workers", "1"]
     assert main([*run, *results]) == 0
     out = capsys.readouterr().out
-    assert "| three | 28 | 21 | 5.125 ± 0.125 |" in out
-    assert "three, score: +2.000 [+2.000, +2.000]" in out
-    assert "supported: Yes." in out
-    assert (tiny / "tiny.json").is_file()
+    assert "| three | 28 | 21 | 0.0 | 10.250 ± 0.250 |" in out
+    assert "three, score: +4.000 [+4.000, +4.000]" in out
+    assert "supported: By one. (+4.000" in out
+    assert "refuted: By ten." in out
+    assert (tiny / "X7.json").is_file()
 
     assert main(["trials", "list", *results]) == 0
     out = capsys.readouterr().out
-    assert "tiny: Is two more than one?\n    3 seeds, quick, " in out
+    assert "X7: Three is more than one.\n    supported; 3 seeds, full" in out
     assert "this code" in out
-    assert "additive_pooling: Does additive" in out
+    assert "E11: Attention pooling makes" in out
     assert "    not recorded" in out
 
-    assert main(["trials", "show", "tiny", *results]) == 0
+    assert main(["trials", "show", "X7", *results]) == 0
     out = capsys.readouterr().out
     assert "refuted if it is below" in out
-    assert "| three | 28 | 21 | 5.125 ± 0.125 |" in out
-    assert "trials run tiny --profile quick --seeds 3" in out
+    assert "| three | 28 | 21 | 0.0 | 10.250 ± 0.250 |" in out
+    assert "trials run X7 --profile full --seeds 3" in out
+
+
+def test_all_claims_are_run_at_once(tiny, capsys, monkeypatch):
+    monkeypatch.setattr("attncourse.trials.command.claims", lambda: ["X7"])
+    run = ["trials", "run", "--all", "--profile", "quick", "--workers", "1"]
+    assert main([*run, "--results", str(tiny)]) == 0
+    out = capsys.readouterr().out
+    assert "X7: supported: Three is more than one." in out
+    assert record.load("X7", tiny).profile == "quick"
 
 
 def test_other_code_is_told(tiny, capsys):
-    run = ["trials", "run", "tiny", "--workers", "1", "--results", str(tiny)]
+    run = ["trials", "run", "X7", "--workers", "1", "--results", str(tiny)]
     assert main(run) == 0
-    path = tiny / "tiny.json"
-    old = record.load("tiny", tiny).code
+    path = tiny / "X7.json"
+    old = record.load("X7", tiny).code
     path.write_text(path.read_text().replace(old, "0" * 64))
     assert main(["trials", "list", "--results", str(tiny)]) == 0
     assert "other code" in capsys.readouterr().out
@@ -53,14 +63,20 @@ def test_other_code_is_told(tiny, capsys):
         ([], 2, "the following arguments are required: command"),
         (["nix"], 2, "invalid choice: 'nix'"),
         (["trials"], 2, "required: ACTION"),
-        (["trials", "run"], 2, "required: NAME"),
+        (["trials", "run"], 2, "one of the arguments ID --all is required"),
         (["trials", "run", "x", "--profile", "huge"], 2, "invalid choice"),
-        (["trials", "run", "nix"], 1, "error: no claim named 'nix'"),
-        (["trials", "show", "nix"], 1, "error: no claim named 'nix'"),
+        (["trials", "run", "nix"], 1, "error: no claim with the id 'nix'"),
+        (["trials", "show", "nix"], 1, "error: no claim with the id 'nix'"),
         (
-            ["trials", "run", "additive_pooling", "--seeds", "1"],
+            ["trials", "run", "E11", "--seeds", "1"],
             1,
             "error: seeds must be two or more",
+        ),
+        (["trials", "run", "E3", "--all"], 2, "not allowed with argument"),
+        (
+            ["trials", "run", "E3", "--gpus", "0.5"],
+            1,
+            "error: address and gpus need the backend ray",
         ),
     ],
 )
@@ -70,9 +86,9 @@ def test_mistakes_are_explained(capsys, arguments, status, message):
 
 
 def test_a_damaged_record_is_reported(tiny, capsys):
-    (tiny / "tiny.json").write_text("{}")
-    assert main(["trials", "show", "tiny", "--results", str(tiny)]) == 1
-    assert "error: tiny.json cannot be used" in capsys.readouterr().err
+    (tiny / "X7.json").write_text("{}")
+    assert main(["trials", "show", "X7", "--results", str(tiny)]) == 1
+    assert "error: X7.json cannot be used" in capsys.readouterr().err
 
 
 def test_help_names_the_commands(capsys):
@@ -80,15 +96,15 @@ def test_help_names_the_commands(capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "trials list, show and repeat" in printed
     assert main(["trials", "-h"]) == 0
-    assert "trials run additive_pooling" in capsys.readouterr().out
+    assert "trials run E18" in capsys.readouterr().out
 
 
 def test_an_interruption_has_its_own_status(tiny, capsys, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("attncourse.trials.command.run_claim", interrupt)
-    assert main(["trials", "run", "tiny"]) == 130
+    monkeypatch.setattr("attncourse.trials.command.run_claims", interrupt)
+    assert main(["trials", "run", "X7"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 

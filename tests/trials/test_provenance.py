@@ -102,11 +102,11 @@ def test_a_run_without_a_file_counts_with_all(package):
     assert provenance.code_digest(scope["run"]) != before
 
 
-def test_the_claims_depend_on_their_own_sources(package):
+def test_the_setups_depend_on_their_own_sources(package):
     names = {
         path.relative_to(package).as_posix()
         for path in provenance._imported_by(
-            package / "trials" / "claims" / "additive_pooling.py"
+            package / "trials" / "setups" / "additive_pooling.py"
         )
     }
     assert names >= {
@@ -118,6 +118,7 @@ def test_the_claims_depend_on_their_own_sources(package):
         "models/pooling.py",
         "scenes/cluttered.py",
         "scenes/digits.py",
+        "trials/budget.py",
         "trials/loop.py",
         "trials/maps.py",
     }

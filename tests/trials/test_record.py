@@ -28,7 +28,7 @@ def test_a_record_comes_back_as_it_was(folder):
 
 def test_the_file_itself_tells_the_numbers(folder):
     data = json.loads((folder / "small.json").read_text())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["arms"]["better"]["metrics"]["accuracy"] == {
         "per_seed": [0.625, 0.875, 0.75],
         "mean": 0.75,
@@ -69,10 +69,12 @@ def test_differences_against_the_control_and_any_other_arm():
 
 def test_the_table_shows_cost_and_spread_of_each_arm():
     rows = small_record().table(["accuracy", "mass"]).splitlines()
-    assert rows[0] == "| arm | parameters | multiply-adds | accuracy | mass |"
+    assert rows[0] == (
+        "| arm | parameters | multiply-adds | seconds | accuracy | mass |"
+    )
     assert len(rows) == 4
     assert rows[3] == (
-        "| shifted by 0.125 | 1,234 | 5,678 | 0.750 ± 0.125 |  |"
+        "| shifted by 0.125 | 1,234 | 5,678 | 2.5 | 0.750 ± 0.125 |  |"
     )
 
 
@@ -91,9 +93,9 @@ def test_a_record_of_ones_own_goes_before_the_installed_one(
     record.save(small_record(), package / "results")
     own = tmp_path / "book" / "results"
     record.save(small_record(), own)
-    change(own, lambda data: data.update(question="Mine?"))
+    change(own, lambda data: data.update(statement="Mine."))
     monkeypatch.setattr(record, "_PACKAGE", package)
-    assert load("small").question == "Mine?"
+    assert load("small").statement == "Mine."
 
 
 def test_a_missing_record_is_named_with_those_there_are(folder):
@@ -120,7 +122,7 @@ def interval(data):
     [
         (lambda d: d.pop("seeds"), r"record\.seeds is missing"),
         (lambda d: d.update(extra=1), r"record\.extra is not part"),
-        (lambda d: d.update(schema=2), "schema 2 is not 1"),
+        (lambda d: d.update(schema=1), "schema 1 is not 2"),
         (lambda d: d.update(schema=True), "schema must be a int, got 'True'"),
         (lambda d: d.update(name=3), "name must be a str, got '3'"),
         (lambda d: d.update(arms=[]), "arms must be an object"),

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 
-from attncourse.trials import load, runs, trial
+from attncourse.trials import Trial, load, run_trials, runs
 from tests.trials.standins import ARMS, count_up
 
 # A run that leaves a line in a log, and can be told to hang or to fail.
@@ -40,20 +40,27 @@ go(scripted.run, Path({here!r}))
 JOBS = [(arm, seed) for seed in range(3) for arm in ("plain", "wide")]
 
 
-def go(run, folder, **changes):
+def planned(run, name="wider", arms=ARMS, **changes):
     arguments = {
-        "question": "Is wider better?",
+        "statement": "Wider is better.",
         "control": "plain",
         "seeds": range(3),
         "example": (1, 1, 4, 6),
         "command": "python scripted.py",
         "settings": {"epochs": 3},
-        "workers": 1,
-        "results": folder,
-        "progress": False,
         **changes,
     }
-    return trial("wider", run, ARMS, **arguments)
+    return Trial(name, run, arms, **arguments)
+
+
+def go(run, folder, *, workers=1, **changes):
+    (record,) = run_trials(
+        [planned(run, **changes)],
+        results=folder,
+        workers=workers,
+        progress=False,
+    )
+    return record
 
 
 @pytest.fixture
@@ -87,6 +94,8 @@ def test_the_record_holds_every_arm_and_seed(tmp_path):
     assert record.arms["plain"].multiply_adds == 24 * 2
     assert record.settings == {"epochs": 3}
     assert record.hardware["workers"] == record.hardware["threads"] == 1
+    assert record.hardware["backend"] == "local"
+    assert record.time.wall > 0
     assert record.time.runs_reused == 0
     assert record.time.runs == pytest.approx(
         sum(s for arm in record.arms.values() for s in arm.seconds)
@@ -227,16 +236,64 @@ def test_bad_arguments_are_refused(tmp_path, change, message):
         go(count_up, tmp_path, **change)
 
 
-def test_a_name_must_be_able_to_name_a_file(tmp_path):
-    with pytest.raises(ValueError, match=r"the name '\.\./up' must be"):
-        trial(
-            "../up",
-            count_up,
-            ARMS,
-            question="",
-            control="plain",
-            seeds=range(2),
-            example=(1, 1, 4, 6),
-            command="",
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "../up"}, r"the name '\.\./up' must be"),
+        (
+            {"arms": {"Plain": ARMS["plain"]}, "control": "Plain"},
+            "the name 'Plain' of an arm must be lower-case",
+        ),
+    ],
+)
+def test_names_must_be_able_to_name_files(change, message):
+    with pytest.raises(ValueError, match=message):
+        planned(count_up, **change)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "slurm"}, "local or ray, got 'slurm'"),
+        ({"address": "auto"}, "address and gpus need the backend ray"),
+        ({"gpus": 0.5}, "address and gpus need the backend ray"),
+        ({"backend": "ray", "workers": 2}, "workers are those of the clus"),
+        ({"backend": "ray", "gpus": 2.0}, "between 0 and 1, got 2.0"),
+    ],
+)
+def test_backends_and_their_options(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        run_trials([planned(count_up)], results=tmp_path, **options)
+
+
+def test_two_trials_share_the_runs_they_have_in_common(tmp_path, scripted):
+    one = planned(scripted.run)
+    other = planned(
+        scripted.run,
+        name="other",
+        arms={**ARMS, "third": ARMS["wide"]},
+        control="wide",
+    )
+    first, second = run_trials(
+        [one, other], results=tmp_path, workers=1, progress=False
+    )
+    third = [("third", seed) for seed in range(3)]
+    assert sorted(log(tmp_path)) == sorted(JOBS + third)
+    assert first.arms["wide"] == second.arms["wide"]
+    assert load("wider", tmp_path) == first
+    assert load("other", tmp_path) == second
+    assert second.difference("third", "accuracy").mean == 1.0
+
+
+def test_a_record_is_written_with_its_last_run(tmp_path, scripted):
+    (tmp_path / "fail").touch()
+    quick = planned(scripted.run, name="quick", seeds=(3, 4))
+    with pytest.raises(RuntimeError, match="seed 1 failed"):
+        run_trials(
+            [quick, planned(scripted.run)],
             results=tmp_path,
+            workers=1,
+            progress=False,
         )
+    assert load("quick", tmp_path).seeds == (3, 4)
+    assert not (tmp_path / "wider.json").exists()

@@ -1,0 +1,66 @@
+"""Does a taller trunk read digits better than a wider one?"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from attncourse.models import AttentionCNN, MaxPooling2d
+from attncourse.scenes import ClutteredDigits
+from attncourse.trials import (
+    Arm,
+    Budget,
+    Claim,
+    Prediction,
+    Profile,
+    evaluate,
+)
+
+
+def network(*widths: int) -> AttentionCNN:
+    """Build convolutions of these widths, then the global maximum."""
+    return AttentionCNN(widths=widths, pooling=MaxPooling2d())
+
+
+NETWORKS: dict[str, Callable[[], AttentionCNN]] = {
+    "wide": partial(network, 10, 26),
+    "tall": partial(network, 8, 12, 16),
+}
+
+
+def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one network and score it on scenes of the test split."""
+    torch.manual_seed(seed)
+    model = NETWORKS[arm]()
+    scenes = partial(ClutteredDigits, size=32, fragments=2)
+    budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
+    return evaluate(model, scenes(budget.test_scenes, split="test").draw())
+
+
+CLAIM = Claim(
+    statement="Depth is worth more than width.",
+    origin="none: an example",
+    source="Said often, of much larger networks.",
+    scene="A digit of 16 pixels and two fragments, on 32 x 32 pixels.",
+    arms={
+        "wide": Arm("two wide layers", NETWORKS["wide"]),
+        "tall": Arm("three thin layers", NETWORKS["tall"]),
+    },
+    control="wide",
+    run=run,
+    example=(1, 1, 32, 32),
+    metrics=("accuracy",),
+    predictions=(
+        Prediction(
+            "The taller network is more accurate by more than a point.",
+            metric="accuracy",
+            arm="tall",
+            against="wide",
+            above=0.01,
+        ),
+    ),
+    would_change="Longer training, or an equal reach of both networks.",
+    lesson="03_additive_attention",
+    quick=Profile(seeds=5, budget=Budget(400, 2, 200)),
+    full=Profile(seeds=10, budget=Budget(1000, 4, 1000)),
+)
