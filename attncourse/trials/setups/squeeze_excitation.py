@@ -1,6 +1,7 @@
-"""Do channel gates help, do they follow the cue, and are they needed?"""
+"""Do channel gates help, do they follow the cue, and which gates do?"""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from attncourse.models import AttentionCNN, AveragePooling2d
 from attncourse.scenes import Scenes, photo
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
+from attncourse.trials.runs import Arm
 
 TEXTURES = ("brick", "grass", "gravel")
 TINTS = {
@@ -154,12 +156,23 @@ class HiddenAverage(nn.Module):
         return F.relu(self.hidden(x.mean((2, 3))))
 
 
-class LinearSigmoid(nn.Module):
-    """Sigmoid gates from one linear layer, as softmax gates have it."""
+class LinearGate(nn.Module):
+    """Gates from one linear layer, as softmax gates have it.
 
-    def __init__(self, channels: int) -> None:
+    Parameters
+    ----------
+    channels
+        Channels of the map.
+    squash
+        Function from the scores to the gates.
+    """
+
+    def __init__(
+        self, channels: int, squash: Callable[[Tensor], Tensor]
+    ) -> None:
         super().__init__()
         self.score = nn.Linear(channels, channels)
+        self.squash = squash
 
     def forward(
         self,
@@ -174,9 +187,29 @@ class LinearSigmoid(nn.Module):
         ]
     ):
         """Multiply every channel by its gate."""
-        gates = self.score(x.mean((2, 3))).sigmoid()
+        gates = self.squash(self.score(x.mean((2, 3))))
         output = x * gates[..., None, None]
         return (output, gates) if return_weights else output
+
+
+class ConstantGate(nn.Module):
+    """Gates that are learned and are the same for every image."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Parameter(torch.zeros(channels))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Multiply every channel by its gate."""
+        return x * self.score.sigmoid()[:, None, None]
+
+
+def frozen(channels: int, reduction: int) -> SqueezeExcitation:
+    """Squeeze-and-excitation whose two layers stay as they were drawn."""
+    gate = SqueezeExcitation(channels, reduction)
+    return gate.requires_grad_(False)
 
 
 def network(
@@ -191,48 +224,56 @@ def network(
     return model
 
 
-def gated(gate: Callable[[], nn.Module]) -> GatedAverage:
-    """Gates and average pooling."""
+def gated(gate: Callable[[], nn.Module]) -> Callable[[], AttentionCNN]:
+    """Return what builds the network with gates before its average."""
+    return partial(network, partial(_gated_average, gate))
+
+
+def _gated_average(gate: Callable[[], nn.Module]) -> GatedAverage:
     return GatedAverage(gate())
 
 
-squeeze = partial(SqueezeExcitation, CHANNELS, reduction=2)
 softmax = partial(SoftmaxChannelAttention, CHANNELS)
-ARMS: dict[str, tuple[str, Callable[[], AttentionCNN]]] = {
-    "plain": ("no gates", partial(network, AveragePooling2d)),
-    "wider": (
+ARMS = {
+    "plain": Arm("no gates", partial(network, AveragePooling2d)),
+    "wider": Arm(
         "no gates, wider",
         partial(network, AveragePooling2d, width=27),
     ),
-    "hidden": (
+    "hidden": Arm(
         "no gates, a hidden layer",
         partial(network, partial(HiddenAverage, CHANNELS)),
     ),
-    "se": (
+    "constant": Arm(
+        "one trained gate for all images",
+        gated(partial(ConstantGate, CHANNELS)),
+    ),
+    "frozen": Arm(
+        "random gates, not trained",
+        gated(partial(frozen, CHANNELS, reduction=2)),
+    ),
+    "se": Arm(
         "squeeze-and-excitation",
-        partial(network, partial(gated, squeeze)),
+        gated(partial(SqueezeExcitation, CHANNELS, reduction=2)),
     ),
-    "sigmoid": (
-        "sigmoid gates, one layer",
-        partial(network, partial(gated, partial(LinearSigmoid, CHANNELS))),
-    ),
-    "softmax": (
-        "softmax gates, times C",
-        partial(network, partial(gated, partial(softmax, rescale=True))),
-    ),
-    "softmax-raw": (
-        "softmax gates as printed",
-        partial(network, partial(gated, softmax)),
-    ),
-    "eca": (
+    "eca": Arm(
         "efficient channel attention",
-        partial(
-            network,
-            partial(gated, partial(EfficientChannelAttention, CHANNELS)),
-        ),
+        gated(partial(EfficientChannelAttention, CHANNELS)),
+    ),
+    "sigmoid": Arm(
+        "sigmoid gates, one layer",
+        gated(partial(LinearGate, CHANNELS, torch.sigmoid)),
+    ),
+    "softmax-raw": Arm("softmax gates as printed", gated(softmax)),
+    "softmax": Arm(
+        "softmax gates, times C", gated(partial(softmax, rescale=True))
+    ),
+    "tanh": Arm(
+        "tanh gates, one layer",
+        gated(partial(LinearGate, CHANNELS, torch.tanh)),
     ),
 }
-GATED = ("se", "sigmoid", "softmax", "softmax-raw", "eca")
+GATED = ("frozen", "se", "eca", "sigmoid", "softmax-raw", "softmax", "tanh")
 
 
 @torch.no_grad()
@@ -268,7 +309,11 @@ def explained(
 
 @torch.no_grad()
 def intervene(model: AttentionCNN, scenes: CuedTextures) -> dict[str, float]:
-    """Score the gates against the cue, and give scenes other gates."""
+    """Score the gates against the cue, and give scenes other gates.
+
+    `kept` is the size of the averages behind the gates, as a share of that
+    in front of them.
+    """
     test, twins = scenes.draw(), scenes.draw(other_cue=True)
     pooled, gates = pooled_and_gates(model, test.images)
     theirs = pooled_and_gates(model, twins.images)[1]
@@ -295,16 +340,36 @@ def intervene(model: AttentionCNN, scenes: CuedTextures) -> dict[str, float]:
         "drop_shuffled": right - accuracy(gates[order]),
         "obeys_twin": swapped[disputed].double().mean().item(),
         "gate_mean": gates.double().mean().item(),
+        "kept": ((pooled * gates).norm() / pooled.norm()).item(),
     }
 
 
+def first_gradient(model: AttentionCNN, shown: Scenes) -> float:
+    """Norm of the gradient that the trunk gets from these scenes.
+
+    Taken of a copy in training mode, so that the model stays as it is.
+    """
+    copy = deepcopy(model).train()
+    F.cross_entropy(copy(shown.images), shown.labels).backward()
+    gradients = [each.grad for each in copy.features.parameters()]
+    return nn.utils.get_total_norm(
+        [each for each in gradients if each is not None]
+    ).item()
+
+
 def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score it, its gates, and what replaces the gates."""
+    """Train one arm; score it, its gates, and what replaces the gates.
+
+    `gradient` is that of the trunk before the first step.
+    """
     torch.manual_seed(seed)
-    model = ARMS[arm][1]()
+    model = ARMS[arm].build()
+    assert isinstance(model, AttentionCNN)
+    first = CuedTextures(4 * budget.batch_size, seed=seed).draw()
+    gradient = first_gradient(model, first)
     budget.fit(model, CuedTextures(budget.scenes, seed=seed), seed=seed)
     scenes = CuedTextures(budget.test_scenes, split="test")
-    metrics = evaluate(model, scenes.draw())
+    metrics = evaluate(model, scenes.draw()) | {"gradient": gradient}
     if arm in GATED:
         metrics |= intervene(model, scenes)
     return metrics

@@ -1,0 +1,80 @@
+"""Does it matter whether channel gates pass a softmax or a sigmoid?"""
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.setups.squeeze_excitation import ARMS, LEFT, SIDE, run
+
+TRIED = ("plain", "sigmoid", "softmax-raw", "softmax", "tanh")
+
+CLAIM = Claim(
+    statement=(
+        "Gates on the channels may pass a softmax in place of a sigmoid: "
+        "the network is as good."
+    ),
+    origin="001-06",
+    source=(
+        "An article prints a softmax over the channels and has a sigmoid in "
+        "its code; {cite:t}`hu2018` have a sigmoid."
+    ),
+    scene=(
+        "The scenes of E7: a tinted texture, and a dot that asks for its "
+        "texture or its tint. All gates come from one linear layer of the "
+        "channels' averages and differ in the function behind it."
+    ),
+    arms={name: ARMS[name] for name in TRIED},
+    control="sigmoid",
+    run=run,
+    example=(1, 3, SIDE, LEFT + SIDE),
+    metrics=("accuracy", "gradient", "kept"),
+    predictions=(
+        Prediction(
+            "Softmax gates as printed are at most two points less accurate "
+            "than sigmoid gates.",
+            metric="accuracy",
+            arm="softmax-raw",
+            against="sigmoid",
+            above=-0.02,
+        ),
+        Prediction(
+            "Softmax gates times C are at most two points less accurate "
+            "than sigmoid gates.",
+            metric="accuracy",
+            arm="softmax",
+            against="sigmoid",
+            above=-0.02,
+        ),
+        Prediction(
+            "The factor C gains more than two points.",
+            metric="accuracy",
+            arm="softmax",
+            against="softmax-raw",
+            above=0.02,
+        ),
+        Prediction(
+            "Gates between minus one and one are at most two points less "
+            "accurate than sigmoid gates.",
+            metric="accuracy",
+            arm="tanh",
+            against="sigmoid",
+            above=-0.02,
+        ),
+        Prediction(
+            "Even as printed, softmax gates beat none by more than five "
+            "points.",
+            metric="accuracy",
+            arm="softmax-raw",
+            against="plain",
+            above=0.05,
+        ),
+    ),
+    would_change=(
+        "A normalisation behind the gates, which takes the scale out, or a "
+        "longer training, in which the classifier grows to make up for it; "
+        "in the branch of a residual block nothing would. An earlier trial "
+        "of 24 epochs, without tanh, was known when the predictions were "
+        "written."
+    ),
+    lesson="05_squeeze_excitation",
+    quick=Profile(seeds=5, budget=Budget(3000, 15, 2000, 64, 5e-3)),
+    full=Profile(seeds=10, budget=Budget(3000, 15, 2000, 64, 5e-3)),
+)
