@@ -120,7 +120,8 @@ def test_the_profile_and_the_seeds_can_be_chosen(tiny):
 def test_a_quick_look_does_not_replace_the_record_of_the_book(
     tiny, monkeypatch
 ):
-    monkeypatch.setattr("attncourse.trials.claim.results_folder", lambda: tiny)
+    module = sys.modules["attncourse.trials.claim"]
+    monkeypatch.setattr(module, "results_folder", lambda: tiny)
     go(None)
     go(None, profile="quick")
     assert load("X7", tiny).profile == "full"
