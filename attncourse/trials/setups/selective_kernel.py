@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attncourse.attention import SelectiveKernel
+from attncourse.exhibits.branches import SoftmaxOverChannels
 from attncourse.measure import rank_correlation
 from attncourse.scenes import ClutteredDigits, Scenes, digits
 from attncourse.trials.budget import Budget
@@ -97,7 +98,7 @@ def centred(
 
 
 class Summed(nn.Module):
-    """The same branches in equal parts: no attention."""
+    """The branches in equal parts: no weights, no attention."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
@@ -151,9 +152,9 @@ class ReplacedWeights(nn.Module):
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """Mix the branches with the replaced weights."""
-        maps = torch.stack([branch(x) for branch in self.unit.branches], 1)
-        _, weights = self.unit(x, return_weights=True)
-        return (maps * self.replace(weights)[..., None, None]).sum(1)
+        maps = [branch(x) for branch in self.unit.branches]
+        weights = self.replace(self.unit.scores(maps).softmax(1))
+        return torch.einsum("mbchw,bmc->bchw", torch.stack(maps), weights)
 
 
 def with_weights_replaced(
@@ -201,25 +202,28 @@ def branch_weights(
 
 
 def branches_against_size(
-    model: SelectiveCNN, test: GrowingDigits
+    model: SelectiveCNN,
+    images: Float[Tensor, "count 1 height width"],
+    sizes: Int64[Tensor, " count"],
 ) -> dict[str, float]:
     """How the weight of the second branch goes with the size of the digit."""
-    second = branch_weights(model, test.draw().images)[:, 1]
+    second = branch_weights(model, images)[:, 1]
     small, large = (
         branch_weights(model, centred(size))[:, 1] for size in (12, 24)
     )
     return {
-        "rank": rank_correlation(second.mean(1), test.sizes()),
+        "rank": rank_correlation(second.mean(1), sizes),
         "growth": (large - small).double().mean().item(),
         "varies": second.double().std(0).mean().item(),
     }
 
 
-def unit(kernel_sizes: tuple[int, ...]) -> SelectiveKernel:
+def unit(
+    kernel_sizes: tuple[int, ...],
+    kind: type[SelectiveKernel] = SelectiveKernel,
+) -> SelectiveKernel:
     """A selective kernel of the width of the trial."""
-    return SelectiveKernel(
-        CHANNELS, kernel_sizes, groups=GROUPS, hidden_dim=HIDDEN
-    )
+    return kind(CHANNELS, kernel_sizes, groups=GROUPS, hidden_dim=HIDDEN)
 
 
 UNITS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
@@ -227,9 +231,17 @@ UNITS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
         "sum of kernels 3 and 7, fewer groups",
         partial(Summed, GROUPS // 2),
     ),
+    "plain": (
+        "sum of the same branches, 1,150 parameters fewer",
+        partial(Summed, GROUPS),
+    ),
     "small": ("selective, kernels 3 and 3", partial(unit, (3, 3))),
     "large": ("selective, kernels 7 and 7", partial(unit, (7, 7))),
     "selective": ("selective, kernels 3 and 7", partial(unit, (3, 7))),
+    "wrong": (
+        "softmax over the channels",
+        partial(unit, (3, 7), SoftmaxOverChannels),
+    ),
 }
 
 
@@ -243,13 +255,13 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     torch.manual_seed(seed)
     model = network(UNITS[arm][1])
     test = GrowingDigits(budget.test_scenes, split="test")
+    drawn, sizes = test.draw(), test.sizes()
     selects = arm in ("small", "large", "selective")
     metrics = {}
     if selects:
-        before = branches_against_size(model, test)
+        before = branches_against_size(model, drawn.images, sizes)
         metrics = {f"untrained_{name}": v for name, v in before.items()}
     budget.fit(model, GrowingDigits(budget.scenes, seed=seed), seed=seed)
-    drawn, sizes = test.draw(), test.sizes()
     metrics |= evaluate(model, drawn)
     for size in (SIZES[0], SIZES[-1]):
         of_size = Scenes(
@@ -257,7 +269,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
         )
         metrics[f"accuracy_{size}"] = evaluate(model, of_size)["accuracy"]
     if selects:
-        metrics |= branches_against_size(model, test)
+        metrics |= branches_against_size(model, drawn.images, sizes)
         for replace in (uniform, averaged, shuffled):
             changed = with_weights_replaced(model, replace)
             left = evaluate(changed, drawn, batch_size=500)["accuracy"]
