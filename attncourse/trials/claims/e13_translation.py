@@ -1,0 +1,104 @@
+"""Do convolutional networks keep their answer when the image moves?"""
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.runs import Arm
+from attncourse.trials.setups.translation import ARMS, CANVAS, run
+
+CLAIM = Claim(
+    statement=(
+        "Convolutional networks are translation-invariant: when the image "
+        "moves, the answer stays."
+    ),
+    origin="002-04",
+    source=(
+        "A common way to describe convolution, which is equivariant. "
+        "Against it stand Azulay and Weiss (JMLR 2019), Zhang (ICML 2019) "
+        "and Chaman and Dokmanić (CVPR 2021); {cite:t}`jaderberg2015` "
+        "doubt it for large moves."
+    ),
+    scene=(
+        "A digit of 16 pixels among fragments, on 32 x 32 pixels. In the "
+        "test the whole image moves by 1 to 8 pixels and comes in again on "
+        "the other side, or the digit moves alone; it is never cut."
+    ),
+    arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
+    control="average",
+    run=run,
+    example=(1, 1, CANVAS, CANVAS),
+    metrics=("consistency", "kept", "change", "accuracy", "consistency_alone"),
+    predictions=(
+        Prediction(
+            "A convolutional network with global average pooling keeps its "
+            "answer in more than 99 % of all moves of the image.",
+            metric="consistency",
+            arm="average",
+            against=None,
+            above=0.99,
+        ),
+        Prediction(
+            "Its logits move by more than a tenth of their length.",
+            metric="change",
+            arm="average",
+            against=None,
+            above=0.1,
+        ),
+        Prediction(
+            "A blur before each step of subsampling raises the consistency "
+            "by more than one point.",
+            metric="consistency",
+            arm="blur",
+            against="average",
+            above=0.01,
+        ),
+        Prediction(
+            "Attention in the place of averaging raises it by more than one "
+            "point.",
+            metric="consistency",
+            arm="attention",
+            against="average",
+            above=0.01,
+        ),
+        Prediction(
+            "A global maximum in the place of the average raises it by more "
+            "than one point.",
+            metric="consistency",
+            arm="max",
+            against="average",
+            above=0.01,
+        ),
+        Prediction(
+            "Global pooling matters: a weight for each place lowers the "
+            "consistency by more than one point.",
+            metric="consistency",
+            arm="average",
+            against="flat",
+            above=0.01,
+        ),
+        Prediction(
+            "Exact invariance, by a phase that moves with the image, costs "
+            "less than one point of accuracy.",
+            metric="accuracy",
+            arm="adaptive",
+            against="circular",
+            above=-0.01,
+        ),
+        Prediction(
+            "The network that is exactly invariant keeps its answer in more "
+            "than 99 % of the moves of the digit alone.",
+            metric="consistency_alone",
+            arm="adaptive",
+            against=None,
+            above=0.99,
+        ),
+    ),
+    would_change=(
+        "Training until no test image is near a boundary between classes, "
+        "or with images moved as here at every pixel; larger networks. No "
+        "network with plain subsampling would become exactly invariant. One "
+        "pilot run, which is not among the seeds, fixed the budget."
+    ),
+    lesson="10_spatial_transformer",
+    quick=Profile(seeds=5, budget=Budget(3000, 4, 1000)),
+    full=Profile(seeds=10, budget=Budget(3000, 4, 1000)),
+)
