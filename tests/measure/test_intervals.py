@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from attncourse.measure import Interval, paired_bootstrap
+from attncourse.measure import Interval, paired_bootstrap, t_interval
 
 NUMBERS = st.floats(-100, 100, allow_nan=False)
 PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=13)
@@ -119,3 +119,45 @@ def test_no_resamples_are_refused() -> None:
 def test_the_repr_is_short() -> None:
     found = Interval(1 / 3, -0.0123456, 2)
     assert repr(found) == "Interval(mean=0.3333, low=-0.01235, high=2)"
+
+
+def test_students_interval_is_his_formula() -> None:
+    difference = normal(7, seed=3)
+    mean, spread = difference.mean(), difference.std(ddof=1)
+    half = stats.t.ppf(0.995, 6) * spread / 7**0.5
+    found = t_interval(difference + 2, np.full(7, 2.0), level=0.99)
+    assert_allclose(found, [mean, mean - half, mean + half], atol=1e-12)
+
+
+def test_students_interval_covers_what_it_says_with_five_pairs() -> None:
+    sets = np.random.default_rng(5).normal(size=(3000, 5))
+    zeros = np.zeros(5)
+    for method, low, high in (t_interval, 0.94, 0.96), (short, 0.8, 0.86):
+        found = [method(each, zeros) for each in sets]
+        covered = np.mean([each.low < 0 < each.high for each in found])
+        assert low < covered < high
+
+
+def short(ours: np.ndarray, theirs: np.ndarray) -> Interval:
+    return paired_bootstrap(ours, theirs, resamples=500)
+
+
+def test_equal_differences_leave_nothing_open() -> None:
+    found = t_interval([1.5, 2.5, 3.5], [1.0, 2.0, 3.0], level=0.999)
+    assert found == Interval(0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "level", "message"),
+    [
+        ([1.0], [1.0], 0.95, "at least 2 pairs, got 1"),
+        ([1.0, 2.0], [1.0], 0.95, "equally long, got 2 and 1"),
+        ([1.0, np.nan], [1.0, 2.0], 0.95, "treatment must be finite"),
+        ([1.0, 2.0], [1.0, 2.0], 1.0, "between 0 and 1, got 1.0"),
+    ],
+)
+def test_students_interval_refuses_what_it_cannot_use(
+    ours: list[float], theirs: list[float], level: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        t_interval(ours, theirs, level=level)

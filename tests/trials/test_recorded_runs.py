@@ -1,0 +1,77 @@
+"""Recorded runs are repeated, and must land where the record says.
+
+All of them would take hours, so every day another sample is drawn, one arm
+and one seed of each claim in it. To repeat a failure on another day set
+``ATTNCOURSE_SAMPLE`` to its date.
+"""
+
+import os
+import random
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from attncourse.trials import Series, claim, claims, load
+from attncourse.trials.local import attempt
+from attncourse.trials.record import recorded
+
+DAY = os.environ.get("ATTNCOURSE_SAMPLE") or str(datetime.now(UTC).date())
+SIZE = 5
+SECONDS = 15.0
+"""Of the record, on a machine that may have been busy."""
+
+
+def sample(day: str) -> list[tuple[str, str, int]]:
+    """Draw claims, and of each an arm that is quick enough and a seed."""
+    draw, known = random.Random(day), recorded()
+    found = []
+    names = [name for name in claims() if name in known]
+    for name in draw.sample(names, len(names)):
+        record = load(name)
+        quick = [
+            (arm, seed)
+            for arm, result in record.arms.items()
+            for seed, seconds in zip(record.seeds, result.seconds, strict=True)
+            if seconds < SECONDS
+        ]
+        if quick:
+            found.append((name, *draw.choice(quick)))
+    return found[:SIZE]
+
+
+def within(value: float, series: Series) -> bool:
+    """Whether a value lies in the recorded spread.
+
+    That is the range of the seeds, widened by their standard deviation, and
+    by a thousandth for metrics that hardly vary.
+    """
+    margin = max(series.std, 0.001)
+    return min(series) - margin <= value <= max(series) + margin
+
+
+def test_the_spread_has_two_sides():
+    series = Series([0.5, 0.6, 0.7])
+    assert within(0.41, series)
+    assert within(0.79, series)
+    assert not within(0.39, series)
+    assert not within(0.81, series)
+
+
+def test_the_sample_depends_on_the_day_only():
+    assert sample("2026-11-21") == sample("2026-11-21")
+    days = [sample(f"2026-11-{day}") for day in range(10, 30)]
+    assert {len(day) for day in days} == {SIZE}
+    assert len({name for day in days for name, _, _ in day}) > 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "arm", "seed"), sample(DAY))
+def test_a_recorded_run_repeats(name, arm, seed):
+    case, record = claim(name), load(name)
+    budget = case.profile(record.profile).budget
+    again = attempt(partial(case.run, budget=budget), arm, seed)
+    for metric in case.metrics:
+        if metric in again.metrics:
+            series = record.arms[arm].metrics[metric]
+            assert within(again.metrics[metric], series), metric
