@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import course_bench
+import course_claims
 import course_execution
 import course_pages
 import course_practice
@@ -132,6 +133,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", silence_theme)
     course_pages.setup(app)
     course_bench.setup(app)
+    course_claims.setup(app)
     course_practice.setup(app)
     course_tests.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
