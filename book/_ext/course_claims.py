@@ -22,7 +22,6 @@ COLOURS = {
     "refuted": VERMILLION,
     "not settled": "currentColor",
 }
-REPOSITORY = "https://github.com/attention-measured/attention-measured"
 
 
 def tried() -> dict[str, Record]:
@@ -33,6 +32,16 @@ def tried() -> dict[str, Record]:
 
 class Claims(SphinxDirective):
     """A directive that shows something of every claim."""
+
+    @property
+    def repository(self) -> str:
+        """Address of the sources, without its last slash."""
+        url: str = self.config.html_theme_options["repository_url"]
+        return f"{url.rstrip('/')}/blob/main"
+
+    def code(self, name: str) -> str:
+        path = f"attncourse/trials/claims/{claim_file(name).name}"
+        return f"[code]({self.repository}/{path})"
 
     def run(self) -> list[nodes.Node]:
         for name in claims():
@@ -72,7 +81,9 @@ class Table(Claims):
         records = tried()
         for name in claims():
             case = claim(name)
-            read = f"[lesson](../lessons/{case.lesson}.ipynb), {code(name)}"
+            read = (
+                f"[lesson](../lessons/{case.lesson}.ipynb), {self.code(name)}"
+            )
             first = f"[{name}](#{name.lower()}). {case.statement}"
             if name not in records:
                 rows.append(f"| {first} | not tried yet | | | {read} |")
@@ -99,7 +110,7 @@ class Sections(Claims):
         case = claim(name)
         section = nodes.section(names=[name.lower()])
         title = nodes.title()
-        title += self.parse_inline(f"{name}: {case.statement}")[0]
+        title += self.parse_inline(f"{name}: {case.statement[:-1]}")[0]
         section += title
         self.state.document.note_explicit_target(section)
         if record is None:
@@ -111,8 +122,47 @@ class Sections(Claims):
             f"{case.source}\n\n{set_up(case, record)}"
         )
         section += nodes.raw("", picture.html, format="html")
-        section += self.parse_text_to_nodes(judgement(name, case, record))
+        section += self.parse_text_to_nodes(self.judgement(name, case, record))
         return section
+
+    def judgement(self, name: str, case: Claim, record: Record) -> str:
+        """Verdict, further statements, and how to repeat the trial."""
+        deciding = case.predictions[0]
+        verdict = case.verdict(record)
+        value = quantity(deciding, deciding.interval(record))
+        lines = [
+            f"**{verdict.capitalize()}.** {deciding.statement} Measured: "
+            f"{said(deciding)} is {value}; it had to be above "
+            f"{deciding.above:g}.",
+            f"**What would change it.** {case.would_change}",
+            "```{dropdown} Every arm, further statements, how to repeat it",
+            record.table(case.metrics).replace("---", ":--", 1),
+            "",
+            "Mean ± standard deviation over the seeds; seconds for one run, "
+            "training and scoring, on one thread.",
+            "",
+        ]
+        if len(case.predictions) > 1:
+            lines += [
+                "| Further statement | Interval | Needed | Verdict |",
+                "|:--|--:|--:|:--|",
+            ]
+            for each in case.predictions[1:]:
+                interval = quantity(each, each.interval(record))
+                lines.append(
+                    f"| {each.statement} | {interval} | {each.above:g} "
+                    f"| {each.verdict(record)} |"
+                )
+        lines += [
+            "",
+            f"Rows of the sources: {case.origin}. {self.code(name)}; "
+            f"[record]({self.repository}/book/results/{name}.json) of "
+            f"{record.date[:10]}, {record.hardware['cpu']}, "
+            f"{record.time.runs / 60:.0f} minutes on one thread; "
+            f"`{record.command}`",
+            "```",
+        ]
+        return "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:])
 
 
 def set_up(case: Claim, record: Record) -> str:
@@ -135,47 +185,6 @@ def set_up(case: Claim, record: Record) -> str:
     )
 
 
-def judgement(name: str, case: Claim, record: Record) -> str:
-    """Verdict, further statements, what would change it, how to repeat it."""
-    deciding = case.predictions[0]
-    verdict = case.verdict(record)
-    value = quantity(deciding, deciding.interval(record))
-    lines = [
-        f"**{verdict.capitalize()}.** {deciding.statement} Measured: "
-        f"{said(deciding)} is {value}; it had to be above "
-        f"{deciding.above:g}.",
-        f"**What would change it.** {case.would_change}",
-        "```{dropdown} Every arm, the further statements, and how to repeat "
-        "it",
-        record.table(case.metrics).replace("---", ":--", 1),
-        "",
-        "Mean ± standard deviation over the seeds; seconds for one run, "
-        "training and scoring, on one thread.",
-        "",
-    ]
-    if len(case.predictions) > 1:
-        lines += [
-            "| Further statement | Interval | Needed | Verdict |",
-            "|:--|--:|--:|:--|",
-        ]
-        for each in case.predictions[1:]:
-            interval = quantity(each, each.interval(record))
-            lines.append(
-                f"| {each.statement} | {interval} | {each.above:g} "
-                f"| {each.verdict(record)} |"
-            )
-    lines += [
-        "",
-        f"Rows of the sources: {case.origin}. {code(name).capitalize()}; "
-        f"[record]({REPOSITORY}/blob/main/book/results/{name}.json) of "
-        f"{record.date[:10]}, {record.hardware['cpu']}, "
-        f"{record.time.runs / 60:.0f} minutes on one thread; "
-        f"`{record.command}`",
-        "```",
-    ]
-    return "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:])
-
-
 def said(prediction: Prediction) -> str:
     words = f"{prediction.metric.replace('_', ' ')} of *{prediction.arm}*"
     if prediction.against is not None:
@@ -185,11 +194,6 @@ def said(prediction: Prediction) -> str:
 
 def quantity(prediction: Prediction, interval: Interval) -> str:
     return number_words(interval, prediction.against is not None)
-
-
-def code(name: str) -> str:
-    path = f"attncourse/trials/claims/{claim_file(name).name}"
-    return f"[code]({REPOSITORY}/blob/main/{path})"
 
 
 def cost(case: Claim, record: Record) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import course_bench
+import course_claims
 import course_execution as execution
 import course_pages
 import pytest
 from bs4 import BeautifulSoup, Tag
 
+from attncourse import trials
 from tests.book.conftest import SITE, documents
 
 pytestmark = pytest.mark.site
@@ -279,3 +281,44 @@ def test_the_bench_page_shows_every_recorded_race() -> None:
                 assert f"{race.goal:.2f}" in text
     figures = article("book/bench").select("figure img")
     assert len(figures) == sum(bool(bench.growth) for bench in recorded)
+
+
+def test_the_court_shows_every_claim_and_its_verdict() -> None:
+    court = article("book/claims")
+    rows = court.select("table")[0].select("tbody tr")
+    names = trials.claims()
+    assert len(rows) == len(names) >= 20
+    for name, row in zip(names, rows, strict=True):
+        case, record = trials.claim(name), trials.load(name)
+        cells = row.find_all("td")
+        assert cells[0].get_text().startswith(f"{name}. {case.statement}")
+        assert cells[0].a["href"] == f"#{name.lower()}"
+        assert cells[1].get_text() == case.verdict(record)
+        deciding = case.predictions[0]
+        value = course_claims.quantity(deciding, deciding.interval(record))
+        assert value in cells[2].get_text()
+        assert value in cells[2].svg["aria-label"]
+        assert cells[3].get_text()
+        links = [link["href"] for link in cells[4].find_all("a")]
+        assert links[0] == f"../lessons/{case.lesson}.html"
+        assert f"{REPOSITORY}/blob/main/attncourse/trials" in links[1]
+
+
+def test_every_claim_has_a_section_with_its_figure() -> None:
+    court = article("book/claims")
+    sizes = set()
+    for name in trials.claims():
+        case, record = trials.claim(name), trials.load(name)
+        section = court.find("section", id=name.lower())
+        text = " ".join(section.get_text().split())
+        assert case.verdict(record).capitalize() + ". " in text
+        assert "What would change it." in text
+        assert record.command in text
+        for part in "Scene.", "Arms.", "Budget.":
+            assert part in text
+        (picture,) = section.select("figure img")
+        assert "One dot for each of" in picture["alt"]
+        sizes.add(picture["width"])
+        for result in record.arms.values():
+            assert f"{result.parameters:,}" in text
+    assert len(sizes) == 1, "null results are as large as the others"
