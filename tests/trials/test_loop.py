@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attncourse.scenes import Scenes
-from attncourse.trials import classification, evaluate, fit
+from attncourse.trials import classification, evaluate, fit, training_on
 from tests.trials.standins import Drawn, bright_half, linear, with_dropout
 
 
@@ -228,3 +228,39 @@ def test_evaluation_does_not_change_the_model(training):
     assert model[0].training is not training
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_a_wrong_device_is_not_kept_for_later():
+    with (
+        pytest.raises(RuntimeError, match="abacus"),
+        training_on("abacus"),
+    ):
+        fit(linear(), bright_half(), epochs=2, batch_size=11)
+    fit(linear(), bright_half(), epochs=2, batch_size=11)
+
+
+def test_training_on_the_same_device_changes_nothing():
+    models = linear(), linear()
+    one = fit(models[0], bright_half(), epochs=2, batch_size=11)
+    with training_on("cpu"):
+        two = fit(models[1], bright_half(), epochs=2, batch_size=11)
+    assert one == two
+    for ours, theirs in zip(*(m.parameters() for m in models), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.gpu
+def test_a_model_trained_on_the_gpu_comes_home():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    seen = set()
+
+    def remember(model, images, labels, masks):
+        seen.add(images.device.type)
+        return classification(model, images, labels, masks)
+
+    model = linear()
+    with training_on("cuda"):
+        fit(model, bright_half(), epochs=2, batch_size=11, loss=remember)
+    assert seen == {"cuda"}
+    assert {p.device.type for p in model.parameters()} == {"cpu"}
