@@ -1,19 +1,18 @@
-from functools import partial
-
 import pytest
 import torch
 
-from attncourse.trials import Budget, claim, load
-from attncourse.trials.claims.squeeze_excitation import (
-    CLAIM,
+from attncourse.trials import Budget, claim
+from attncourse.trials.setups.squeeze_excitation import (
+    ARMS,
+    CHANNELS,
     GATED,
     LEFT,
     CuedTextures,
     explained,
+    first_gradient,
     pooled_and_gates,
     run,
 )
-from attncourse.trials.local import attempt
 
 pytestmark = pytest.mark.lengthy
 
@@ -24,7 +23,7 @@ def models():
         torch.manual_seed(3)
         return arm.build().eval()
 
-    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
+    return {name: seeded(arm) for name, arm in ARMS.items()}
 
 
 def size(model):
@@ -37,8 +36,10 @@ def test_arms_are_matched_in_parameters(models):
     assert size(models["hidden"]) == size(models["softmax"])
     assert 0 <= size(models["se"]) - size(models["hidden"]) <= 0.02 * gates
     assert size(models["wider"]) >= size(models["se"])
-    assert size(models["softmax"]) == size(models["softmax-raw"])
-    assert size(models["softmax"]) == size(models["sigmoid"])
+    for other in "softmax-raw", "sigmoid", "tanh":
+        assert size(models[other]) == size(models["softmax"])
+    assert size(models["frozen"]) == size(models["se"])
+    assert size(models["constant"]) - size(models["plain"]) == CHANNELS
 
 
 def test_all_arms_but_the_wider_start_from_the_same_trunk(models):
@@ -114,6 +115,63 @@ def test_pooled_and_gates_give_the_logits(models, arm):
     torch.testing.assert_close(model.classifier(pooled * gates), model(images))
 
 
+def test_gates_of_one_layer_differ_in_the_function_alone(models):
+    names = ("sigmoid", "softmax-raw", "softmax", "tanh")
+    weights = [models[name].pooling.gate.score.weight for name in names]
+    assert all(torch.equal(weights[0], other) for other in weights[1:])
+    images = CuedTextures(5).draw().images
+    pooled, gates = zip(
+        *(pooled_and_gates(models[name], images) for name in names),
+        strict=True,
+    )
+    scores = models["sigmoid"].pooling.gate.score(pooled[0])
+    shares = scores.softmax(1)
+    expected = scores.sigmoid(), shares, CHANNELS * shares, scores.tanh()
+    for found, wanted in zip(gates, expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_frozen_gates_start_as_trained_ones_and_stay(models):
+    frozen, trained = (models[arm].pooling.gate for arm in ("frozen", "se"))
+    before = {name: each.clone() for name, each in frozen.named_parameters()}
+    for name, each in trained.named_parameters():
+        assert torch.equal(before[name], each)
+        assert each.requires_grad
+    model = ARMS["frozen"].build()
+    model.pooling.gate.load_state_dict(before)
+    first = model.classifier.weight.clone()
+    budget = Budget(scenes=32, epochs=2, batch_size=16)
+    budget.fit(model, CuedTextures(32), seed=1)
+    for name, each in model.pooling.gate.named_parameters():
+        assert torch.equal(before[name], each)
+    assert not torch.equal(model.classifier.weight, first)
+
+
+def test_the_constant_gate_is_one_for_all_images():
+    gate = ARMS["constant"].build().pooling.gate
+    x = torch.rand(3, CHANNELS, 4, 5)
+    torch.testing.assert_close(gate(x), x / 2)
+    with torch.no_grad():
+        gate.score[1] = 2.0
+    torch.testing.assert_close(
+        gate(x)[:, 1], x[:, 1] * torch.tensor(2.0).sigmoid()
+    )
+    gate(x).sum().backward()
+    assert (gate.score.grad > 0).all()
+
+
+def test_the_first_gradient_leaves_the_model_as_it_is(models):
+    model = models["softmax"]
+    before = {key: each.clone() for key, each in model.state_dict().items()}
+    shown = CuedTextures(32).draw()
+    larger = first_gradient(model, shown)
+    assert larger > 4 * first_gradient(models["softmax-raw"], shown) > 0
+    assert not model.training
+    assert all(p.grad is None for p in model.parameters())
+    for key, each in model.state_dict().items():
+        assert torch.equal(before[key], each)
+
+
 def test_explained_variance_of_pure_and_idle_groups():
     groups = torch.tensor([0, 1, 1, 0, 1, 0])
     pure = torch.stack([groups.float(), 3 - 2.0 * groups], 1)
@@ -121,7 +179,7 @@ def test_explained_variance_of_pure_and_idle_groups():
     assert explained(pure, torch.tensor([0, 0, 1, 0, 0, 1])) < 0.2
 
 
-@pytest.mark.parametrize("arm", ["wider", "se"])
+@pytest.mark.parametrize("arm", ["constant", "frozen", "tanh"])
 def test_a_short_run_gives_all_metrics(arm):
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
     metrics = run(arm, seed=2, budget=budget)
@@ -133,19 +191,23 @@ def test_a_short_run_gives_all_metrics(arm):
         "drop_shuffled",
         "obeys_twin",
         "gate_mean",
+        "kept",
     }
-    assert set(metrics) == {"accuracy"} | (gates if arm == "se" else set())
+    expected = {"accuracy", "gradient"} | (gates if arm in GATED else set())
+    assert set(metrics) == expected
     assert metrics == run(arm, seed=2, budget=budget)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("arm", ["se"])
-def test_a_recorded_run_repeats(arm):
-    record = load("squeeze_excitation")
-    case = claim("squeeze_excitation")
-    again = attempt(partial(case.run, budget=case.full.budget), arm, 0)
-    for metric in ("accuracy",):
-        series = record.arms[arm].metrics[metric]
-        margin = max(series.std, 0.001)
-        low, high = min(series) - margin, max(series) + margin
-        assert low <= again.metrics[metric] <= high, metric
+def test_both_claims_share_their_runs():
+    first, second = claim("E7"), claim("E8")
+    assert first.run is second.run
+    assert first.full.budget == second.full.budget == second.quick.budget
+    assert set(first.arms) | set(second.arms) == set(ARMS)
+    assert set(first.arms) & set(second.arms) == {"plain"}
+
+
+def test_gates_are_asked_of_arms_that_have_them():
+    for name in "E7", "E8":
+        case = claim(name)
+        for prediction in case.predictions:
+            assert prediction.metric == "accuracy" or prediction.arm in GATED

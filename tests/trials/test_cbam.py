@@ -2,16 +2,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attncourse.trials import Budget
-from attncourse.trials.claims.cbam import (
-    CLAIM,
+from attncourse.trials import Budget, claim
+from attncourse.trials.setups.cbam import (
+    ARMS,
     GatedAverage,
     batch_mean,
     run,
     shuffled_channels,
     with_gates_replaced,
 )
-from attncourse.trials.command import main
 
 pytestmark = pytest.mark.lengthy
 
@@ -37,7 +36,7 @@ def models():
         torch.manual_seed(3)
         return arm.build().eval()
 
-    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
+    return {name: seeded(arm) for name, arm in ARMS.items()}
 
 
 def size(model):
@@ -87,12 +86,13 @@ def test_replacements_keep_what_they_should():
     assert_close(batch_mean(gates)[3], gates.mean(0))
 
 
-def test_the_record_is_shown_though_the_control_has_no_gates(capsys):
-    assert main(["show", "cbam"]) == 0
-    shown = capsys.readouterr().out
-    assert "max, accuracy: +" in shown
-    assert "cbam, signal: " not in shown
-    assert "Verdicts:" in shown
+def test_the_claim_asks_of_metrics_that_its_arms_have():
+    case = claim("E20")
+    assert case.arms == ARMS
+    for prediction in case.predictions:
+        arms = {prediction.arm, prediction.against} - {None}
+        assert prediction.metric == "accuracy" or arms == {"cbam"}
+        assert prediction.metric in GATES
 
 
 def test_a_short_run_gives_all_metrics():
