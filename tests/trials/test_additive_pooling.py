@@ -1,26 +1,16 @@
-from functools import partial
-
 import pytest
 import torch
 
-from attncourse.trials import Budget, claim, load
-from attncourse.trials.claims.additive_pooling import CLAIM, run
-from attncourse.trials.local import attempt
+from attncourse.trials import Budget
+from attncourse.trials.setups.additive_pooling import run
+from tests.trials.standins import models_of, size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
-        torch.manual_seed(3)
-        return arm.build()
-
-    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
+    return models_of("E11")
 
 
 def test_the_control_has_as_many_parameters_as_attention(models):
@@ -65,16 +55,3 @@ def test_a_short_run_gives_all_metrics(arm, extra):
     assert metrics == run(arm, seed=2, budget=budget)
     if arm != "attention":
         assert metrics["mass"] == pytest.approx(metrics["area"], abs=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("arm", ["attention"])
-def test_a_recorded_run_repeats(arm):
-    record = load("additive_pooling")
-    case = claim("additive_pooling")
-    again = attempt(partial(case.run, budget=case.full.budget), arm, 0)
-    for metric in case.metrics:
-        series = record.arms[arm].metrics[metric]
-        margin = max(series.std, 0.001)
-        low, high = min(series) - margin, max(series) + margin
-        assert low <= again.metrics[metric] <= high, metric

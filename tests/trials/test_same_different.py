@@ -1,12 +1,9 @@
-from functools import partial
-
 import pytest
 import torch
 
-from attncourse.trials import Budget, claim, load
-from attncourse.trials.claims.same_different import (
+from attncourse.trials import Budget
+from attncourse.trials.setups.same_different import (
     CELLS,
-    CLAIM,
     GRID,
     MIXERS,
     TwoDigits,
@@ -17,8 +14,8 @@ from attncourse.trials.claims.same_different import (
     partner_weights,
     run,
 )
-from attncourse.trials.local import attempt
 from attncourse.watching import watch
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
@@ -78,10 +75,7 @@ def test_distance_is_that_of_the_longer_direction(scenes):
 
 
 def test_attention_has_no_more_parameters_than_the_convolutions():
-    sizes = {
-        name: sum(p.numel() for p in mixer().parameters())
-        for name, (_, mixer) in MIXERS.items()
-    }
+    sizes = {name: size(mixer()) for name, (_, mixer) in MIXERS.items()}
     assert sizes["attention"] < sizes["convolution"]
     assert sizes["attention"] == sizes["alone"] == sizes["uniform"]
     assert sizes["wide"] == pytest.approx(sizes["attention"], rel=0.05)
@@ -129,17 +123,3 @@ def test_a_short_run_gives_all_metrics(arm, extra):
     metrics = run(arm, seed=2, budget=SHORT)
     assert set(metrics) == extra | {"accuracy", "near", "far"}
     assert metrics == run(arm, seed=2, budget=SHORT)
-
-
-@pytest.mark.slow
-def test_a_recorded_run_repeats():
-    record = load("same_different")
-    case = claim("same_different")
-    again = attempt(
-        partial(case.run, budget=CLAIM.full.budget), "convolution", 0
-    )
-    for metric in case.metrics:
-        series = record.arms["convolution"].metrics[metric]
-        margin = max(series.std, 0.001)
-        low, high = min(series) - margin, max(series) + margin
-        assert low <= again.metrics[metric] <= high, metric

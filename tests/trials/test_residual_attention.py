@@ -4,27 +4,19 @@ from torch.testing import assert_close
 
 from attncourse.measure import cost
 from attncourse.trials import Budget
-from attncourse.trials.claims.residual_attention import (
-    CLAIM,
+from attncourse.trials.setups.residual_attention import (
     run,
     shuffled_places,
     with_masks_replaced,
 )
+from tests.trials.standins import models_of, size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
-        torch.manual_seed(3)
-        return arm.build().eval()
-
-    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
+    return models_of("E21")
 
 
 def test_the_longer_trunk_does_as_much_work_as_four_masks(models):

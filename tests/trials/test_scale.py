@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from attncourse.exhibits.dot_product import without_scale
-from attncourse.trials import Budget, claim, load
-from attncourse.trials.claims.scale import (
+from attncourse.trials import Budget
+from attncourse.trials.setups.scale import (
     CUE,
     PALETTE,
     ColourLookup,
@@ -15,7 +15,6 @@ from attncourse.trials.claims.scale import (
     run,
     split_cells,
 )
-from attncourse.trials.local import attempt
 
 pytestmark = pytest.mark.lengthy
 
@@ -138,15 +137,3 @@ def test_a_short_run_gives_all_metrics():
     assert metrics["pointing_chance"] == pytest.approx(1 / 9)
     assert metrics[f"accuracy_at_{metrics['rate']:g}"] == metrics["accuracy"]
     assert metrics == run("scaled-8", seed=2, budget=budget)
-
-
-@pytest.mark.slow
-def test_a_recorded_run_repeats():
-    record = load("scale")
-    case = claim("scale")
-    again = attempt(partial(case.run, budget=case.full.budget), "scaled-8", 0)
-    for metric in ("accuracy", "mass", "pointing", "keys_at_start"):
-        series = record.arms["scaled-8"].metrics[metric]
-        margin = max(series.std, 0.001)
-        low, high = min(series) - margin, max(series) + margin
-        assert low <= again.metrics[metric] <= high, metric

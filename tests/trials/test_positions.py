@@ -1,27 +1,23 @@
-from functools import partial
-
 import pytest
 import torch
 
 from attncourse.scenes import digits
-from attncourse.trials import Budget, claim, load
-from attncourse.trials.claims.positions import (
-    ARMS,
+from attncourse.trials import Budget, claim
+from attncourse.trials.setups.positions import (
     PATCH,
     RasterPositions,
     run,
     with_shuffled_patches,
 )
-from attncourse.trials.local import attempt
+from tests.trials.standins import models_of, size
 
 pytestmark = pytest.mark.lengthy
 
+ARMS = claim("E27").arms
+
 
 def test_all_arms_have_about_as_many_parameters():
-    sizes = [
-        sum(p.numel() for p in arm.build().parameters())
-        for arm in ARMS.values()
-    ]
+    sizes = [size(model) for model in models_of("E27").values()]
     assert max(sizes) < 1.11 * min(sizes)
 
 
@@ -61,17 +57,3 @@ def test_a_short_run_gives_all_metrics():
     metrics = run("none", seed=2, budget=budget)
     assert metrics["drop_shuffled"] == 0
     assert metrics == run("none", seed=2, budget=budget)
-
-
-@pytest.mark.slow
-def test_a_recorded_run_repeats():
-    record = load("positions")
-    case = claim("positions")
-    again = attempt(
-        partial(case.run, budget=case.full.budget), "convolution", 0
-    )
-    for metric in case.metrics:
-        series = record.arms["convolution"].metrics[metric]
-        margin = max(series.std, 0.001)
-        low, high = min(series) - margin, max(series) + margin
-        assert low <= again.metrics[metric] <= high, metric

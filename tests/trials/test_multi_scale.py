@@ -3,33 +3,24 @@ import torch
 from torch.testing import assert_close
 
 from attncourse.trials import Budget
-from attncourse.trials.claims.multi_scale import (
-    CLAIM,
+from attncourse.trials.setups.multi_scale import (
     SIZES,
     SizedDigits,
     coarse_on_the_digit,
     equal_shares,
     exchanged,
-    rank_correlation,
     run,
     sizes_of,
     with_shares_replaced,
 )
+from tests.trials.standins import models_of, size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
-        torch.manual_seed(3)
-        return arm.build().eval()
-
-    return {name: seeded(arm) for name, arm in CLAIM.arms.items()}
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
+    return models_of("E22")
 
 
 def test_scenes_have_as_many_digits_of_each_size():
@@ -70,18 +61,6 @@ def test_coarse_share_is_the_mean_over_the_places_of_the_digit(models):
     inside = (pixels * scenes.masks).sum((1, 2, 3))
     mean = inside / scenes.masks.sum((1, 2, 3))
     assert_close(coarse_on_the_digit(model, scenes), mean)
-
-
-def test_rank_correlation_sees_order_alone():
-    first = torch.tensor([0.1, 0.2, 0.9, 3.0, 2.0])
-    assert rank_correlation(first, first.exp()) == pytest.approx(1)
-    assert rank_correlation(first, -first) == pytest.approx(-1)
-    tied = torch.tensor([1, 1, 2, 2, 2])
-    # Ranks 1.5 1.5 4 4 4 against 1 2 3 5 4.
-    expected = torch.corrcoef(
-        torch.tensor([[1, 2, 3, 5, 4], [1.5, 1.5, 4, 4, 4]])
-    )[0, 1]
-    assert rank_correlation(first, tied) == pytest.approx(expected.item())
 
 
 def test_a_short_run_gives_all_metrics():
