@@ -1,13 +1,10 @@
-from functools import partial
-
 import pytest
 import torch
 from torch.testing import assert_close
 
 from attncourse.scenes import ViewedDigits
-from attncourse.trials import Budget, claim, load
-from attncourse.trials.claims.saliency import ARMS, prepare, run
-from attncourse.trials.local import attempt
+from attncourse.trials import Budget
+from attncourse.trials.setups.saliency import ARMS, prepare, run
 
 pytestmark = pytest.mark.lengthy
 
@@ -48,15 +45,3 @@ def test_a_short_run_gives_all_metrics_and_repeats() -> None:
     names = {"auc", "shuffled_auc", "nss", "cc", "kl", "sim", "mass"}
     assert set(metrics) == names | {"mass_blobs", "drop_shuffled"}
     assert metrics == run("network", seed=2, budget=BUDGET)
-
-
-@pytest.mark.slow
-def test_a_recorded_run_repeats() -> None:
-    record = load("saliency")
-    case = claim("saliency")
-    again = attempt(partial(case.run, budget=case.full.budget), "network", 0)
-    for metric in case.metrics:
-        series = record.arms["network"].metrics[metric]
-        margin = max(series.std, 0.001)
-        low, high = min(series) - margin, max(series) + margin
-        assert low <= again.metrics[metric] <= high, metric
