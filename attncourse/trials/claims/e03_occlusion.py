@@ -109,7 +109,7 @@ CLAIM = Claim(
         "A wider gap to max pooling under squares on the digit. Here every "
         "part of the digit is read once; where an object shows its class in "
         "several places, looking elsewhere could pay. One pilot run, which "
-        "is not among the seeds, fixed the budget."
+        "is not among the seeds, fixed the budget and the last predictions."
     ),
     lesson="03_additive_attention",
     quick=Profile(seeds=5, budget=Budget(epochs=4)),

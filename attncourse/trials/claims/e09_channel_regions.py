@@ -99,8 +99,8 @@ CLAIM = Claim(
     would_change=(
         "Objects that the average of a map can tell from their surroundings, "
         "so that closing channels closes the surroundings, or gates trained "
-        "on a task with a cue. Two pilots fixed the budget and brought in the "
-        "normalised average; in them the best single channel of a scene had "
+        "on a task with a cue. Pilots with other seeds fixed the budget, the "
+        "predictions and the normalised average; in them the best single channel of a scene had "
         "a larger share on the digit than the whole map, so that gates could "
         "do better than they learn to."
     ),

@@ -104,7 +104,7 @@ CLAIM = Claim(
         "A network whose features tell several objects of one scene apart, "
         "so that somebody has to choose between them, or many more scenes: "
         "a softmax over places starts nearly flat and has to be learned. "
-        "Two earlier runs fixed budget and learning rate; at half the rate "
+        "Pilots with other seeds fixed budget and predictions; at half the rate "
         "attention and the generalised mean were both worse."
     ),
     lesson="03_additive_attention",
