@@ -100,9 +100,9 @@ CLAIM = Claim(
         "Objects that the average of a map can tell from their surroundings, "
         "so that closing channels closes the surroundings, or gates trained "
         "on a task with a cue. Pilots with other seeds fixed the budget, the "
-        "predictions and the normalised average; in them the best single channel of a scene had "
-        "a larger share on the digit than the whole map, so that gates could "
-        "do better than they learn to."
+        "predictions and the normalised average; in them the best single "
+        "channel of a scene had a larger share on the digit than the whole "
+        "map, so that gates could do better than they learn to."
     ),
     lesson="05_squeeze_excitation",
     quick=Profile(seeds=5, budget=BUDGET),

@@ -93,11 +93,11 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "Training until no test image is near a boundary between classes, "
-        "or with images moved as here at every pixel; larger networks. No "
+        "Training until no test image is near a boundary between classes, or "
+        "with images moved as here at every pixel; larger networks. No "
         "network with plain subsampling would become exactly invariant. One "
-        "pilot run, which is not among the seeds, fixed the budget and most of "
-        "the further statements."
+        "pilot run, which is not among the seeds, fixed the budget and most "
+        "of the further statements."
     ),
     lesson="10_spatial_transformer",
     quick=Profile(seeds=5, budget=Budget(3000, 4, 1000)),

@@ -102,10 +102,10 @@ CLAIM = Claim(
     ),
     would_change=(
         "A network whose features tell several objects of one scene apart, "
-        "so that somebody has to choose between them, or many more scenes: "
-        "a softmax over places starts nearly flat and has to be learned. "
-        "Pilots with other seeds fixed budget and predictions; at half the rate "
-        "attention and the generalised mean were both worse."
+        "so that somebody has to choose between them, or many more scenes: a "
+        "softmax over places starts nearly flat and has to be learned. "
+        "Pilots with other seeds fixed budget and predictions; at half the "
+        "rate attention and the generalised mean were both worse."
     ),
     lesson="03_additive_attention",
     quick=Profile(seeds=5, budget=BUDGET),
