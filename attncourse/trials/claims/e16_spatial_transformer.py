@@ -9,11 +9,13 @@ BUDGET = Budget(scenes=2500, epochs=6, lr=3e-3)
 
 CLAIM = Claim(
     statement=(
-        "A spatial transformer makes samples easier: it finds the object and "
-        "turns it upright."
+        "A spatial transformer makes samples easier for the network behind it."
     ),
     origin="003-08, 003-09",
-    source="{cite:t}`jaderberg2015`; a survey repeats it.",
+    source=(
+        "{cite:t}`jaderberg2015`; a survey repeats it and adds that the "
+        "object is turned upright, which the further statements try."
+    ),
     scene=(
         "Digits of 13 to 24 pixels anywhere on 40 x 40, turned by up to 60 "
         "degrees, with and without fragments of others. Poses are drawn anew "
