@@ -90,7 +90,7 @@ def _parser() -> ArgumentParser:
     )
     run.add_argument(
         "--address",
-        help="Ray cluster to join (default: that of RAY_ADDRESS, or a new one)",
+        help="Ray cluster to join (default: RAY_ADDRESS, or a new one)",
     )
     run.add_argument(
         "--gpus",
