@@ -1,0 +1,145 @@
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from attncourse.models import AveragePooling2d
+from attncourse.trials import Budget, claim
+from attncourse.trials.setups.pooling import (
+    ARMS,
+    CANVAS,
+    CHANNELS,
+    HEADS,
+    SIZES,
+    HiddenPooling,
+    MeanQueryPooling,
+    SeveralSizes,
+    run,
+)
+
+pytestmark = pytest.mark.lengthy
+
+
+@pytest.fixture(scope="module")
+def models():
+    def seeded(arm):
+        torch.manual_seed(3)
+        return arm.build()
+
+    return {name: seeded(arm) for name, arm in ARMS.items()}
+
+
+def size(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_a_third_of_the_digits_has_each_size():
+    shown = SeveralSizes(39, seed=2).draw()
+    areas = shown.masks.sum((1, 2, 3))
+    assert areas.tolist() == [side**2 for side in SIZES for _ in range(13)]
+    assert shown.images.shape == (39, 1, CANVAS, CANVAS)
+    assert len(shown.labels) == 39
+
+
+def test_the_clutter_fills_about_as_much_whatever_the_size():
+    shown = SeveralSizes(600).draw()
+    clutter = (shown.images > 0) & ~shown.masks
+    filled = clutter.double().mean((1, 2, 3)).view(3, 200).mean(1)
+    # The digit's box hides a quarter of the clutter when it is large.
+    visible = filled / (1 - torch.tensor(SIZES) ** 2 / CANVAS**2)
+    assert visible.max() < 1.35 * visible.min()
+
+
+def test_sizes_seeds_and_epochs_give_other_scenes():
+    scenes = SeveralSizes(30, seed=1)
+    assert torch.equal(scenes.draw(1).images, scenes.draw(1).images)
+    assert not torch.equal(scenes.draw(0).images, scenes.draw(1).images)
+    other = SeveralSizes(30, seed=2).draw()
+    assert not torch.equal(scenes.draw().labels, other.labels)
+    thirds = scenes.draw().labels.view(3, 10)
+    assert not torch.equal(thirds[0], thirds[1])
+    with pytest.raises(ValueError, match="divisible by 3, got 31"):
+        SeveralSizes(31)
+
+
+def test_the_hidden_layer_has_about_as_many_parameters_as_the_query(models):
+    query = size(models["query4"]) - size(models["average"])
+    assert query == size(models["query"]) - size(models["average"]) == 3200
+    for arm, plain in ("average+mlp", "average"), ("gem+mlp", "gem"):
+        hidden = size(models[arm]) - size(models[plain])
+        assert abs(hidden - query) <= 0.02 * query
+    assert size(models["gem"]) == size(models["max"]) + 1
+
+
+def test_all_arms_start_from_the_same_trunk(models):
+    first = models["average"]
+    for model in models.values():
+        for part in "features", "classifier":
+            for ours, theirs in zip(
+                getattr(model, part).parameters(),
+                getattr(first, part).parameters(),
+                strict=True,
+            ):
+                assert torch.equal(ours, theirs)
+
+
+def test_the_average_asks_every_place():
+    torch.manual_seed(0)
+    pooling = MeanQueryPooling(CHANNELS, HEADS)
+    x = torch.randn(5, CHANNELS, 4, 6)
+    pooled, weights = pooling(x, return_weights=True)
+    assert weights.shape == (5, HEADS, 4, 6)
+    assert_close(pooled, pooling(x))
+
+    part = pooling.attention
+    query = part.query(x.mean((2, 3))).view(5, HEADS, 1, -1)
+    tokens = x.flatten(2).mT
+    key, value = (
+        each(tokens).view(5, 24, HEADS, -1).transpose(1, 2)
+        for each in (part.key, part.value)
+    )
+    expected = F.scaled_dot_product_attention(query, key, value)
+    assert_close(pooled, part.output(expected.flatten(1)))
+    scores = (query @ key.mT / (CHANNELS // HEADS) ** 0.5).softmax(-1)
+    assert_close(weights, scores.view(5, HEADS, 4, 6))
+
+
+def test_the_heads_are_drawn_as_one_map(models):
+    pooling = models["query4"].pooling
+    x = torch.rand(5, CHANNELS, 4, 6)
+    pooled, weights = pooling(x, return_weights=True)
+    assert_close(pooled, pooling(x))
+    heads = pooling.pooling(x, return_weights=True)[1]
+    assert heads.shape == (5, HEADS, 4, 6)
+    assert_close(weights[:, 0], heads.mean(1))
+    assert_close(weights.sum((1, 2, 3)), torch.ones(5))
+
+
+def test_the_hidden_layer_stands_before_the_pooling():
+    pooling = HiddenPooling(6, 9, AveragePooling2d)
+    x = torch.randn(4, 6, 5, 5)
+    assert_close(pooling(x), pooling.mix(x).mean((2, 3)))
+    assert pooling(x).min() >= 0
+    pooled, weights = pooling(x, return_weights=True)
+    assert_close(pooled, pooling(x))
+    assert_close(weights, torch.full((4, 1, 5, 5), 1 / 25))
+
+
+@pytest.mark.parametrize("arm", ["gem+mlp", "query4", "clip"])
+def test_a_short_run_gives_all_metrics(arm):
+    budget = Budget(scenes=84, epochs=1, test_scenes=36)
+    metrics = run(arm, seed=2, budget=budget)
+    for name in "accuracy", "mass", "pointing":
+        parts = [metrics[f"{name}_{side}"] for side in SIZES]
+        assert metrics[name] == pytest.approx(sum(parts) / 3)
+    areas = sum(side**2 for side in SIZES) / 3
+    assert metrics["area"] == pytest.approx(areas / CANVAS**2)
+    case = claim("E28")
+    assert set(case.metrics) <= set(metrics)
+    assert {each.metric for each in case.predictions} <= set(metrics)
+    assert metrics == run(arm, seed=2, budget=budget)
+
+
+def test_the_budget_has_as_many_scenes_of_each_size():
+    for profile in claim("E28").quick, claim("E28").full:
+        assert profile.budget.scenes % 3 == profile.budget.test_scenes % 3 == 0
