@@ -1,0 +1,131 @@
+import pytest
+import torch
+
+from attncourse.scenes import ClutteredDigits
+from attncourse.trials import Budget
+from attncourse.trials.setups.occlusion import (
+    CANVAS,
+    DIGIT,
+    SIDES,
+    CoveredDigits,
+    covered,
+    run,
+    squares,
+)
+from tests.trials.standins import models_of, size
+
+pytestmark = pytest.mark.lengthy
+
+
+@pytest.fixture(scope="module")
+def models():
+    return models_of("E3")
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return ClutteredDigits(300, size=CANVAS, digit_size=DIGIT).draw()
+
+
+def random():
+    return torch.Generator().manual_seed(5)
+
+
+def test_the_control_has_as_many_parameters_as_attention(models):
+    assert size(models["average+mlp"]) == size(models["attention"])
+    for name in "average", "max", "attention":
+        assert size(models[f"{name}+squares"]) == size(models[name])
+
+
+def test_all_arms_start_from_the_same_trunk(models):
+    first = models["average"].state_dict()
+    for model in models.values():
+        for name, ours in model.state_dict().items():
+            if not name.startswith("pooling"):
+                assert torch.equal(ours, first[name])
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("beside", [False, True])
+def test_squares_lie_on_the_digit_or_beside_it(scenes, side, beside):
+    sides = torch.full((300,), side)
+    holes = squares(scenes.masks, sides, random(), beside=beside)
+    assert holes.shape == (300, 1, CANVAS, CANVAS)
+    for lines in holes.any(3), holes.any(2):
+        assert (lines.sum(-1) == side).all()
+    assert (holes.sum((1, 2, 3)) == side**2).all()
+    inside = (holes & scenes.masks).flatten(1).any(1)
+    outside = (holes & ~scenes.masks).flatten(1).any(1)
+    assert inside.all() == outside.logical_not().all() == (not beside)
+    assert outside.all() == inside.logical_not().all() == beside
+
+
+def test_squares_reach_every_place_they_may(scenes):
+    boxes = scenes.masks[:1].expand(4000, -1, -1, -1)
+    sides = torch.full((4000,), 6)
+    on = squares(boxes, sides, random()).any(0)
+    assert torch.equal(on, scenes.masks[0])
+    beside = squares(boxes, sides, random(), beside=True).any(0)
+    assert beside[0, ~scenes.masks[0, 0]].float().mean() > 0.9
+
+
+def test_a_side_of_zero_gives_no_square(scenes):
+    none = squares(scenes.masks, torch.zeros(300, dtype=torch.long), random())
+    assert not none.any()
+
+
+def test_covering_paints_the_square_and_nothing_else(scenes):
+    holes = squares(scenes.masks, torch.full((300,), 8), random())
+    before = scenes.images.clone()
+    hidden = covered(scenes, holes, torch.tensor(0.5))
+    assert (hidden.images[holes] == 0.5).all()
+    assert torch.equal(hidden.images[~holes], before[~holes])
+    assert torch.equal(scenes.images, before)
+    assert hidden.labels is scenes.labels
+    assert hidden.masks is scenes.masks
+
+
+def test_half_of_the_digits_are_covered_in_training():
+    source = ClutteredDigits(1000, size=CANVAS, digit_size=DIGIT, seed=3)
+    plain, scenes = source.draw(2), CoveredDigits(source).draw(2)
+    changed = plain.images != scenes.images
+    assert 0.4 < changed.flatten(1).any(1).float().mean() < 0.6
+    assert not (changed & ~plain.masks).any()
+    assert torch.equal(scenes.images, CoveredDigits(source).draw(2).images)
+    other = CoveredDigits(source).draw(3).images != source.draw(3).images
+    assert not torch.equal(changed, other)
+
+
+KINDS = "", "_grey", "_beside", "_grey_beside"
+METRICS = {
+    "accuracy",
+    "area",
+    "mass",
+    "pointing",
+    "pointing_chance",
+    "pointing_centre",
+    "hole_mass",
+    "spared",
+    *(f"retained{kind}" for kind in KINDS),
+}
+
+
+@pytest.mark.parametrize("arm", ["average+mlp", "attention+squares"])
+def test_a_short_run_gives_all_metrics(arm):
+    budget = Budget(scenes=83, epochs=1, test_scenes=37)
+    metrics = run(arm, seed=2, budget=budget)
+    curves = {
+        kind: [metrics.pop(f"accuracy{kind}_{side}") for side in SIDES]
+        for kind in KINDS
+    }
+    assert set(metrics) == METRICS
+    for kind, curve in curves.items():
+        assert metrics[f"retained{kind}"] == pytest.approx(
+            sum(curve) / 4 / metrics["accuracy"]
+        )
+    again = run(arm, seed=2, budget=budget)
+    assert metrics.items() <= again.items()
+    if arm == "average+mlp":
+        assert metrics["spared"] == pytest.approx(0, abs=1e-6)
+        share = 8**2 / CANVAS**2
+        assert metrics["hole_mass"] == pytest.approx(share, abs=1e-6)
