@@ -71,6 +71,7 @@ def scripted(tmp_path, monkeypatch):
 
 
 def read(path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     spec = importlib.util.spec_from_file_location("scripted", path)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "scripted", module)
