@@ -113,5 +113,5 @@ CLAIM = Claim(
     ),
     lesson="03_additive_attention",
     quick=Profile(seeds=5, budget=Budget(epochs=4)),
-    full=Profile(seeds=5, budget=Budget(epochs=4)),
+    full=Profile(seeds=10, budget=Budget(epochs=4)),
 )

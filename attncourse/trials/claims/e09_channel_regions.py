@@ -106,5 +106,5 @@ CLAIM = Claim(
     ),
     lesson="05_squeeze_excitation",
     quick=Profile(seeds=5, budget=BUDGET),
-    full=Profile(seeds=5, budget=BUDGET),
+    full=Profile(seeds=10, budget=BUDGET),
 )

@@ -101,5 +101,5 @@ CLAIM = Claim(
     ),
     lesson="10_spatial_transformer",
     quick=Profile(seeds=5, budget=Budget(3000, 4, 1000)),
-    full=Profile(seeds=5, budget=Budget(3000, 4, 1000)),
+    full=Profile(seeds=10, budget=Budget(3000, 4, 1000)),
 )

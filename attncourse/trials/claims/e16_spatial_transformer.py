@@ -123,5 +123,5 @@ CLAIM = Claim(
     ),
     lesson="10_spatial_transformer",
     quick=Profile(seeds=5, budget=BUDGET),
-    full=Profile(seeds=5, budget=BUDGET),
+    full=Profile(seeds=10, budget=BUDGET),
 )

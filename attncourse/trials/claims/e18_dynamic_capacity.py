@@ -115,7 +115,7 @@ CLAIM = Claim(
         budget=Budget(scenes=2000, epochs=6, test_scenes=1000, batch_size=64),
     ),
     full=Profile(
-        seeds=5,
+        seeds=10,
         budget=Budget(scenes=4000, epochs=8, test_scenes=2000, batch_size=64),
     ),
 )

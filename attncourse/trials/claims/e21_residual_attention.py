@@ -72,5 +72,5 @@ CLAIM = Claim(
     ),
     lesson="09_residual_and_multi_scale",
     quick=Profile(seeds=5, budget=BUDGET),
-    full=Profile(seeds=5, budget=BUDGET),
+    full=Profile(seeds=10, budget=BUDGET),
 )

@@ -80,5 +80,5 @@ CLAIM = Claim(
     ),
     lesson="12_glimpses",
     quick=Profile(seeds=5, budget=Budget(epochs=10, batch_size=128, lr=2e-3)),
-    full=Profile(seeds=5, budget=Budget(epochs=64, batch_size=128, lr=2e-3)),
+    full=Profile(seeds=10, budget=Budget(epochs=64, batch_size=128, lr=2e-3)),
 )

@@ -76,7 +76,7 @@ CLAIM = Claim(
         budget=Budget(scenes=1000, epochs=6, test_scenes=300, batch_size=32),
     ),
     full=Profile(
-        seeds=5,
+        seeds=10,
         budget=Budget(scenes=1500, epochs=10, test_scenes=300, batch_size=32),
     ),
 )

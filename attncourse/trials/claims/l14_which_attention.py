@@ -95,5 +95,5 @@ CLAIM = Claim(
     ),
     lesson="14_which_attention",
     quick=Profile(seeds=5, budget=BUDGET),
-    full=Profile(seeds=5, budget=BUDGET),
+    full=Profile(seeds=10, budget=BUDGET),
 )
