@@ -264,8 +264,20 @@ def changed(
     return [PAGE] if before != now and PAGE in env.found_docs else []
 
 
+def anchors(app: Sphinx, doctree: nodes.document) -> None:
+    """Let other pages link to a claim: MyST knows only written headings."""
+    if app.env.docname != PAGE:
+        return
+    slugs = app.env.metadata[PAGE].setdefault("myst_slugs", {})
+    ids = {name.lower() for name in claims()}
+    for section in doctree.findall(nodes.section):
+        for name in ids.intersection(section["names"]):
+            slugs[name] = (section.line, name, section[0].astext())
+
+
 def setup(app: Sphinx) -> None:
     app.add_directive("claims-rule", Rule)
     app.add_directive("claims-table", Table)
     app.add_directive("claims-sections", Sections)
+    app.connect("doctree-read", anchors)
     app.connect("env-get-outdated", changed)

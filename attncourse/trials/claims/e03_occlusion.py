@@ -16,8 +16,8 @@ CLAIM = Claim(
     origin="000-38",
     source=(
         "Said of attention in general. The nearest evidence is about vision "
-        "transformers (Naseer and others, NeurIPS 2021); training with "
-        "squares is random erasing (Zhong and others, AAAI 2020)."
+        "transformers {cite:p}`naseer2021`; training with squares is random "
+        "erasing {cite:p}`zhong2020`."
     ),
     scene=(
         "A digit of 16 pixels among fragments, on 40 x 40 pixels. In the "

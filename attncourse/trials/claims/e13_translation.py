@@ -13,9 +13,9 @@ CLAIM = Claim(
     origin="002-04",
     source=(
         "A common way to describe convolution, which is equivariant. "
-        "Against it stand Azulay and Weiss (JMLR 2019), Zhang (ICML 2019) "
-        "and Chaman and Dokmanić (CVPR 2021); {cite:t}`jaderberg2015` "
-        "doubt it for large moves."
+        "Against it stand {cite:t}`azulay2019`, {cite:t}`zhang2019shift` and "
+        "{cite:t}`chaman2021`; {cite:t}`jaderberg2015` doubt it for large "
+        "moves."
     ),
     scene=(
         "A digit of 16 pixels among fragments, on 32 x 32 pixels. In the "
