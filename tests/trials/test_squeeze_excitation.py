@@ -201,7 +201,8 @@ def test_a_short_run_gives_all_metrics(arm):
 def test_both_claims_share_their_runs():
     first, second = claim("E7"), claim("E8")
     assert first.run is second.run
-    assert first.full.budget == second.full.budget == second.quick.budget
+    assert first.full.budget == second.full.budget
+    assert first.quick.budget == second.quick.budget
     assert set(first.arms) | set(second.arms) == set(ARMS)
     assert set(first.arms) & set(second.arms) == {"plain"}
 

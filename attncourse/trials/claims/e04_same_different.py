@@ -1,5 +1,6 @@
 """Can a network compare two places of an image, and does it need attention?"""
 
+from dataclasses import replace
 from functools import partial
 
 from attncourse.trials.budget import Budget
@@ -103,6 +104,6 @@ CLAIM = Claim(
         "what counts here, not that to chance."
     ),
     lesson="04_self_attention_and_position",
-    quick=Profile(seeds=5, budget=BUDGET),
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),
     full=Profile(seeds=10, budget=BUDGET),
 )

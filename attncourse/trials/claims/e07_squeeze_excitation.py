@@ -82,6 +82,6 @@ CLAIM = Claim(
         "on plain digits, the pilots of this course saw no gain."
     ),
     lesson="05_squeeze_excitation",
-    quick=Profile(seeds=5, budget=Budget(3000, 15, 2000, 64, 5e-3)),
+    quick=Profile(seeds=5, budget=Budget(3000, 10, 2000, 64, 5e-3)),
     full=Profile(seeds=10, budget=Budget(3000, 24, 2000, 64, 5e-3)),
 )

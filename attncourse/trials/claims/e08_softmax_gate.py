@@ -76,6 +76,6 @@ CLAIM = Claim(
         "block the scale would matter more."
     ),
     lesson="05_squeeze_excitation",
-    quick=Profile(seeds=5, budget=Budget(3000, 15, 2000, 64, 5e-3)),
+    quick=Profile(seeds=5, budget=Budget(3000, 10, 2000, 64, 5e-3)),
     full=Profile(seeds=10, budget=Budget(3000, 24, 2000, 64, 5e-3)),
 )

@@ -1,5 +1,7 @@
 """Does attention to the channels find the regions that matter?"""
 
+from dataclasses import replace
+
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.setups.channel_regions import ARMS, CANVAS, run
@@ -105,6 +107,6 @@ CLAIM = Claim(
         "map, so that gates could do better than they learn to."
     ),
     lesson="05_squeeze_excitation",
-    quick=Profile(seeds=5, budget=BUDGET),
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),
     full=Profile(seeds=10, budget=BUDGET),
 )

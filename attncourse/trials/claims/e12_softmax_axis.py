@@ -61,6 +61,6 @@ CLAIM = Claim(
         "or a smaller object: every column spends its share somewhere."
     ),
     lesson="03_additive_attention",
-    quick=Profile(seeds=5, budget=Budget()),
+    quick=Profile(seeds=5, budget=Budget(epochs=4)),
     full=Profile(seeds=10, budget=Budget()),
 )

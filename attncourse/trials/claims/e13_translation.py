@@ -100,6 +100,6 @@ CLAIM = Claim(
         "of the further statements."
     ),
     lesson="10_spatial_transformer",
-    quick=Profile(seeds=5, budget=Budget(3000, 4, 1000)),
+    quick=Profile(seeds=5, budget=Budget(2000, 3, 1000)),
     full=Profile(seeds=10, budget=Budget(3000, 4, 1000)),
 )

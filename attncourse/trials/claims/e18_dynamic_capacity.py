@@ -112,7 +112,7 @@ CLAIM = Claim(
     lesson="11_dynamic_capacity",
     quick=Profile(
         seeds=5,
-        budget=Budget(scenes=2000, epochs=6, test_scenes=1000, batch_size=64),
+        budget=Budget(scenes=2000, epochs=5, test_scenes=1000, batch_size=64),
     ),
     full=Profile(
         seeds=10,

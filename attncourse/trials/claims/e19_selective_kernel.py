@@ -101,6 +101,6 @@ CLAIM = Claim(
         "blocks can build on the choice."
     ),
     lesson="06_selective_kernel",
-    quick=Profile(seeds=5, budget=Budget(3000, 6, 1000)),
+    quick=Profile(seeds=5, budget=Budget(3000, 4, 1000)),
     full=Profile(seeds=10, budget=Budget(3000, 6, 1000)),
 )

@@ -1,5 +1,7 @@
 """Do both gates of CBAM help, does their order, and do they find the digit?"""
 
+from dataclasses import replace
+
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.setups.cbam import ARMS, run
@@ -90,6 +92,6 @@ CLAIM = Claim(
         "the predictions are those of that trial."
     ),
     lesson="07_cbam",
-    quick=Profile(seeds=5, budget=BUDGET),
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),
     full=Profile(seeds=10, budget=BUDGET),
 )

@@ -1,5 +1,6 @@
 """Does a block of self-attention help convolutions to compare two places?"""
 
+from dataclasses import replace
 from functools import partial
 
 from attncourse.trials.budget import Budget
@@ -118,6 +119,6 @@ CLAIM = Claim(
         "may open late. The budget was fixed by pilots with two stages."
     ),
     lesson="08_self_attention_on_maps",
-    quick=Profile(seeds=5, budget=BUDGET),
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),
     full=Profile(seeds=10, budget=BUDGET),
 )
