@@ -73,13 +73,13 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "The length of the training. After 15 epochs, the quick profile, "
-        "some networks with gates have not yet left the two thirds at which "
-        "plain ones stay; a first record of that length left the claim open, "
-        "and the length went back to the 24 epochs of an earlier trial, "
-        "whose outcome was known. And the scene is made so that one cue "
-        "decides what every channel means: where nothing has to be gated, as "
-        "on plain digits, the pilots of this course saw no gain."
+        "The length of the training. After 15 epochs some networks with "
+        "gates have not yet left the two thirds at which plain ones stay; a "
+        "first record of that length left the claim open, and the length "
+        "went back to the 24 epochs of an earlier trial, whose outcome was "
+        "known. And the scene is made so that one cue decides what every "
+        "channel means: where nothing has to be gated, as on plain digits, "
+        "the pilots of this course saw no gain."
     ),
     lesson="05_squeeze_excitation",
     quick=Profile(seeds=5, budget=Budget(3000, 10, 2000, 64, 5e-3)),

@@ -68,12 +68,12 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "The length of the training: after 15 epochs, the quick profile, "
-        "sigmoid gates are behind the softmax; a first record of that length "
-        "left the claim open, and the length went back to the 24 epochs of "
-        "an earlier trial, whose outcome was known. A normalisation behind "
-        "the gates would take the scale out; in the branch of a residual "
-        "block the scale would matter more."
+        "The length of the training: after 15 epochs sigmoid gates are "
+        "behind the softmax; a first record of that length left the claim "
+        "open, and the length went back to the 24 epochs of an earlier "
+        "trial, whose outcome was known. A normalisation behind the gates "
+        "would take the scale out; in the branch of a residual block the "
+        "scale would matter more."
     ),
     lesson="05_squeeze_excitation",
     quick=Profile(seeds=5, budget=Budget(3000, 10, 2000, 64, 5e-3)),
