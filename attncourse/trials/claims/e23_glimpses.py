@@ -11,7 +11,7 @@ CLAIM = Claim(
     source="{cite:t}`mnih2014`; a survey repeats it.",
     scene=(
         "A digit of 16 pixels anywhere on 40 x 40, without clutter; five "
-        "glimpses of 10 and 20 pixels."
+        "glimpses of 8 and 16 pixels."
     ),
     arms={name: Arm(label, build) for name, (label, build, _) in ARMS.items()},
     control="random",
