@@ -20,9 +20,11 @@ CLAIM = Claim(
         "erasing {cite:p}`zhong2020`."
     ),
     scene=(
-        "A digit of 16 pixels among fragments, on 40 x 40 pixels. In the "
-        "test, a black square of 4, 6, 8 or 11 pixels covers a part of the "
-        "digit's box, or of the background."
+        "A digit of 16 pixels among six fragments of others, on 40 x 40 "
+        "pixels. In the test, a black or a grey square of 4, 6, 8 or 11 "
+        "pixels covers a part of the digit's box, or of the background "
+        "beside it. Arms trained with squares have one of any grey on the "
+        "digit in half of their scenes."
     ),
     arms={
         name: Arm(label, partial(network, pooling))

@@ -52,9 +52,9 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "A start with smaller weights does the same as the scale; so would a "
-        "network that learns its temperature. Deep stacks, where the start "
-        "is soon forgotten, are not tried here."
+        "A start with smaller weights does the same as the scale; so might a "
+        "network that learns its temperature. Neither that one nor deep "
+        "stacks, where the start may soon be forgotten, are tried here."
     ),
     lesson="02_scaled_dot_product",
     quick=Profile(seeds=5, budget=BUDGET),

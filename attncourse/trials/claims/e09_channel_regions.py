@@ -17,8 +17,10 @@ CLAIM = Claim(
     ),
     scene=(
         "A digit of 16 pixels among six fragments of others, on 48 x 48 "
-        "pixels. The map of a gated network is the energy of its last map: "
-        "the sum of the squared features of each place."
+        "pixels. The map of a gated network, and of the wider one, is the "
+        "energy of its last map: the sum of the squared features of each "
+        "place. Global max pooling has its class activation map, additive "
+        "attention its weights."
     ),
     arms=ARMS,
     control="wider",

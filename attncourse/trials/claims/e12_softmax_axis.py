@@ -22,7 +22,9 @@ CLAIM = Claim(
     ),
     scene=(
         "A digit of 16 pixels among ten fragments of other digits, on "
-        "60 x 60 pixels: the runs are those of E11."
+        "60 x 60 pixels: the runs are those of E11. The wrong layer has a "
+        "softmax in each column and does not divide, so that its weights sum "
+        "to the number of columns."
     ),
     arms={
         name: Arm(POOLINGS[name][0], partial(network, POOLINGS[name][1]))

@@ -18,9 +18,10 @@ CLAIM = Claim(
         "moves."
     ),
     scene=(
-        "A digit of 16 pixels among fragments, on 32 x 32 pixels. In the "
-        "test the whole image moves by 1 to 8 pixels and comes in again on "
-        "the other side, or the digit moves alone; it is never cut."
+        "A digit of 16 pixels among four fragments of others, on 32 x 32 "
+        "pixels. In the test the whole image moves by 1 to 8 pixels and "
+        "comes in again on the other side, or the digit moves alone; it is "
+        "never cut."
     ),
     arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
     control="average",
@@ -94,7 +95,7 @@ CLAIM = Claim(
     ),
     would_change=(
         "Training until no test image is near a boundary between classes, or "
-        "with images moved as here at every pixel; larger networks. No "
+        "with whole images moved as in the test; larger networks. No "
         "network with plain subsampling would become exactly invariant. One "
         "pilot run, which is not among the seeds, fixed the budget and most "
         "of the further statements."

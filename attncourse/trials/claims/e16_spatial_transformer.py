@@ -20,8 +20,11 @@ CLAIM = Claim(
     ),
     scene=(
         "Digits of 13 to 24 pixels anywhere on 40 x 40, turned by up to 60 "
-        "degrees, with and without fragments of others. Poses are drawn anew "
-        "in every epoch, so every arm is trained with rotated copies."
+        "degrees, alone or, in clutter, among six fragments of others. Those "
+        "that are only turned have 28 pixels, stand in the middle and are "
+        "turned by up to 90 degrees. A transformer hands on 20 x 20 pixels; "
+        "networks without one see all 40 x 40. Poses are drawn anew in every "
+        "epoch, so every arm is trained with rotated copies."
     ),
     arms={name: Arm(label, build) for name, (label, build) in ARMS.items()},
     control="still",
@@ -120,8 +123,11 @@ CLAIM = Claim(
     ),
     would_change=(
         "A control that is indifferent to place by itself, as global max "
-        "pooling is, takes most of the gain away. Pilots with twice as many "
-        "scenes and another localisation network saw the angle undone too."
+        "pooling is, takes most of the gain away, and is ahead in clutter. "
+        "The correlation of the angles is above 0.5 here only where a "
+        "perceptron reads digits that are only turned; pilots with twice as "
+        "many scenes and another localisation network saw the angle undone "
+        "too."
     ),
     lesson="10_spatial_transformer",
     quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),
