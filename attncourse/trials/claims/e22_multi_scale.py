@@ -13,8 +13,9 @@ CLAIM = Claim(
     origin="003-23",
     source="{cite:t}`chen2016`; a survey names the mechanism without numbers.",
     scene=(
-        "Digits of 12 to 32 pixels among fragments, on 48 x 48 pixels; each "
-        "network sees the whole and the half scale."
+        "Digits of 12 to 32 pixels among four fragments that grow with "
+        "them, on 48 x 48 pixels. Behind two convolutions a network sees its "
+        "map at full scale, at half of it, or at both."
     ),
     arms=ARMS,
     control="wider_mean",

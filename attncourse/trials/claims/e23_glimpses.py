@@ -75,8 +75,10 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "Longer training and larger batches: the published runs have many "
-        "times more steps. One pilot run of REINFORCE fixed the 2000 steps."
+        "The length of the training: REINFORCE starts slowly, and a short "
+        "run may not tell it from random places. A longer one could change "
+        "the further statements: the published runs have many times more "
+        "steps. One pilot run of REINFORCE fixed the 2048 steps."
     ),
     lesson="12_glimpses",
     quick=Profile(seeds=5, budget=Budget(epochs=10, batch_size=128, lr=2e-3)),
