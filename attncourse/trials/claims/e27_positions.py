@@ -62,8 +62,8 @@ CLAIM = Claim(
         ),
         gain(
             "The best of these transformers is more accurate than "
-            "convolutions with as many parameters: the one with codes of row "
-            "and column.",
+            "convolutions with about as many parameters: the one with codes "
+            "of row and column.",
             "sinusoidal",
             "convolution",
             0.0,
