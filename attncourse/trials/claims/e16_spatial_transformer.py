@@ -130,6 +130,6 @@ CLAIM = Claim(
         "too."
     ),
     lesson="10_spatial_transformer",
-    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),
     full=Profile(seeds=10, budget=BUDGET),
 )

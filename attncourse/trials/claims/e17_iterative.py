@@ -91,6 +91,6 @@ CLAIM = Claim(
         "itself the task may gain more."
     ),
     lesson="10_spatial_transformer",
-    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),
     full=Profile(seeds=10, budget=BUDGET),
 )

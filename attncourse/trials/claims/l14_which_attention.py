@@ -96,6 +96,6 @@ CLAIM = Claim(
         "canvas and the transformer's first zoom."
     ),
     lesson="14_which_attention",
-    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),
     full=Profile(seeds=10, budget=BUDGET),
 )
