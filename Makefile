@@ -1,8 +1,9 @@
 # make book    set up, execute the lessons, build the HTML book
 # make serve   show the book on http://localhost:8000
-# make test    set up, unit tests, every lesson, the built site
+# make test    set up, lint, unit tests, every lesson, the built site
 # make lab     JupyterLab in lessons/
-# make check   lint, format, types, unit tests
+# make lint    lint, format, types
+# make check   the same, and quick unit tests
 # make bench   race every mechanism against its peers
 # make coverage, make mutants   how much of the package the tests run, and
 #                               how many changes to it they notice
@@ -17,7 +18,7 @@ NOT_SITE := not site and not browser
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book serve test lab check bench coverage mutants clean setup
+.PHONY: book serve test lab lint check bench coverage mutants clean setup
 .DEFAULT_GOAL := book
 
 book: $(STAMP)
@@ -29,7 +30,7 @@ serve: book
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 \
 	  --directory _build/html
 
-test: $(STAMP)
+test: lint
 	$(BIN)/python -m pytest -n 2 --nbmake tests lessons -m "$(NOT_SITE)"
 	@$(MAKE) --no-print-directory book
 	$(BIN)/python -m pytest -n 2 tests/book -m "site or browser"
@@ -37,10 +38,12 @@ test: $(STAMP)
 lab: $(STAMP)
 	@$(BIN)/jupyter-lab --notebook-dir=lessons
 
-check: $(STAMP)
+lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/python -m pytest -q -n 2 tests \
 	  -m "$(NOT_SITE) and not slow and not lengthy"
 
