@@ -25,7 +25,8 @@ SECONDS = 30.0
 @cache
 def quick_runs() -> dict[str, list[tuple[str, int]]]:
     """Arms and seeds of every record that are quick enough to repeat."""
-    records = {name: load(name) for name in claims() if name in recorded()}
+    known = recorded()
+    records = {name: load(name) for name in claims() if name in known}
     return {
         name: [
             (arm, seed)

@@ -77,8 +77,8 @@ CLAIM = Claim(
         "gates have not yet left the two thirds at which plain ones stay; a "
         "first record of that length left the claim open, and the length "
         "went back to the 24 epochs of an earlier trial, whose outcome was "
-        "known; efficient channel attention stays below 0.7 in half of the "
-        "seeds even so. And the scene is made so that one cue decides what "
+        "known; efficient channel attention stays there in many seeds even "
+        "so. And the scene is made so that one cue decides what "
         "every channel means: where nothing has to be gated, as on plain "
         "digits, the pilots of this course saw no gain."
     ),

@@ -86,9 +86,9 @@ CLAIM = Claim(
     ),
     would_change=(
         "The length of the training: a longer trial, seen before these "
-        "predictions were written, had 0.8 points for a second step, less "
-        "than the margin; the shorter one here has more. Alignment that is "
-        "itself the task may gain more."
+        "predictions were written, had less than the margin for a second "
+        "step; the shorter one here has more. Alignment that is itself the "
+        "task may gain more."
     ),
     lesson="10_spatial_transformer",
     quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),
