@@ -13,14 +13,14 @@ __version__ = "0.1.0"
 _SUBPACKAGES = (
     "attention",
     "checkup",
-    "exhibits",
+    "bugs",
     "losses",
-    "measure",
+    "metrics",
     "models",
-    "practice",
+    "exercises",
     "retrieval",
-    "scenes",
-    "show",
+    "data",
+    "viz",
     "trials",
 )
 

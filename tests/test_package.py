@@ -21,7 +21,7 @@ HEAVY = (
 def test_importing_loads_no_plotting_widget_or_data_library() -> None:
     code = (
         "import sys, attncourse; "
-        "from attncourse import attention, exhibits, models, watch; "
+        "from attncourse import attention, bugs, models, watch; "
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     found = subprocess.run(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attncourse import attention
 from attncourse.bench.peers import Function
-from attncourse.measure.cost import cost
+from attncourse.metrics.cost import cost
 
 COUNTS = (256, 512, 1024, 2048, 4096)
 WIDTH = 64

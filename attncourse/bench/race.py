@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from attncourse.bench.growth import Growth, measure_growth
 from attncourse.bench.peers import Match, matches
-from attncourse.measure.cost import Cost, costs
+from attncourse.metrics.cost import Cost, costs
 from attncourse.trials.provenance import hardware, versions
 from attncourse.trials.record import results_folder, write
 

@@ -143,7 +143,7 @@ def _examine(subject: Subject, probes: Sequence[Probe]) -> Iterator[Finding]:
             "call",
             f"the module fails on the given input: {told(error)}",
             "nothing else can be examined before it runs",
-            "mend this first; check the shapes of the input, too",
+            "fix this first; check the shapes of the input, too",
         )
         return
     if not outputs:

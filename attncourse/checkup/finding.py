@@ -23,12 +23,12 @@ class Finding:
     probe: str
     seen: str
     reason: str = ""
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.grade:8}{self.probe}: {self.seen}"]
         lines += [f"{'why':>12} {self.reason}"] * bool(self.reason)
-        lines += [f"{'mend':>12} {self.mend}"] * bool(self.mend)
+        lines += [f"{'fix':>12} {self.fix}"] * bool(self.fix)
         return "\n".join(lines)
 
 
@@ -38,7 +38,7 @@ def _html(finding: Finding) -> str:
         f"<strong>{finding.grade}</strong>" * (finding.grade != "passed"),
         f"<em>{escape(finding.probe)}</em>: {escape(finding.seen)}.",
         f"Why: {escape(finding.reason)}." * bool(finding.reason),
-        f"Mend: {escape(finding.mend)}." * bool(finding.mend),
+        f"Fix: {escape(finding.fix)}." * bool(finding.fix),
     ]
     return " ".join(filter(None, words))
 

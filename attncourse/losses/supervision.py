@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attncourse.measure.overlap import at_least_float32, check, coverage
+from attncourse.metrics.overlap import at_least_float32, check, coverage
 
 
 def attention_kl(

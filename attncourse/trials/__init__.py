@@ -1,7 +1,7 @@
 """Training, evaluation, and claims on trial.
 
 `fit` and `evaluate` are the only training loop of the course. `run_trials`
-runs arms x seeds and keeps the records that `load` reads back. A claim is a
+runs variants x seeds and keeps the records that `load` reads back. A claim is a
 file in `attncourse/trials/claims`; what it is made of, scenes and networks,
 stands in `attncourse/trials/setups`.
 """
@@ -30,12 +30,10 @@ from attncourse.trials.maps import (
     uniform_map,
     with_map_replaced,
 )
-from attncourse.trials.record import ArmResult, Record, Series, Time, load
-from attncourse.trials.runs import Arm, Trial, run_trials
+from attncourse.trials.record import Record, Series, Time, VariantResult, load
+from attncourse.trials.runs import Trial, Variant, run_trials
 
 __all__ = [
-    "Arm",
-    "ArmResult",
     "Budget",
     "Claim",
     "ClassActivation",
@@ -47,6 +45,8 @@ __all__ = [
     "Series",
     "Time",
     "Trial",
+    "Variant",
+    "VariantResult",
     "claim",
     "claims",
     "classification",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from attncourse.scenes import Scenes
+from attncourse.data import Scenes
 from attncourse.trials.loop import (
     History,
     Loss,

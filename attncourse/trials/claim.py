@@ -1,6 +1,5 @@
 """A claim: what is said, how it is tried, and what would refute it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -9,11 +8,11 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Protocol, runtime_checkable
 
-from attncourse.measure import Interval, t_interval
+from attncourse.metrics import Interval, t_interval
 from attncourse.trials import claims as folder
 from attncourse.trials.budget import Budget
 from attncourse.trials.record import Record, results_folder
-from attncourse.trials.runs import Arm, Trial, run_trials
+from attncourse.trials.runs import Trial, Variant, run_trials
 
 ERROR_RATE = 0.05
 """Chance that a court of true null differences gives any wrong verdict."""
@@ -24,9 +23,9 @@ class BudgetedRun(Protocol):
     """One run of a claim."""
 
     def __call__(
-        self, arm: str, seed: int, budget: Budget
+        self, variant: str, seed: int, budget: Budget
     ) -> dict[str, float]:
-        """Train one arm with one seed and return its metrics."""
+        """Train one variant with one seed and return its metrics."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,20 @@ class Profile:
 class Prediction:
     """A statement that an interval can support or refute.
 
-    The interval is that of the mean of `metric` of `arm` over the seeds, or
+    The interval is that of the mean of `metric` of `variant` over the seeds, or
     of its paired difference from `against`.
     """
 
     statement: str
     metric: str
-    arm: str
+    variant: str
     against: str | None
     above: float
 
     @property
     def quantity(self) -> str:
         """What is measured, in words."""
-        quantity = f"{self.metric} of {self.arm}"
+        quantity = f"{self.metric} of {self.variant}"
         if self.against is not None:
             quantity += f" minus {self.against}"
         return quantity
@@ -70,12 +69,12 @@ class Prediction:
 
     def interval(self, record: Record) -> Interval:
         """The interval that decides: Student's, at the level of the court."""
-        values = record.arms[self.arm].metrics[self.metric]
+        values = record.variants[self.variant].metrics[self.metric]
         zeros = [0.0] * len(values)
         against = (
             zeros
             if self.against is None
-            else record.arms[self.against].metrics[self.metric]
+            else record.variants[self.against].metrics[self.metric]
         )
         return t_interval(values, against, level=level())
 
@@ -101,10 +100,10 @@ class Claim:
         Which rows of the course's sources say it, and which papers.
     scene
         What the networks look at, in a sentence or two.
-    arms, control
+    variants, control
         What is compared, and with what.
     run
-        Top-level function from arm, seed and budget to the metrics.
+        Top-level function from variant, seed and budget to the metrics.
     example
         Shape of an input, for counting multiply-adds.
     metrics
@@ -124,7 +123,7 @@ class Claim:
     origin: str
     source: str
     scene: str
-    arms: Mapping[str, Arm]
+    variants: Mapping[str, Variant]
     control: str
     run: BudgetedRun
     example: tuple[int, ...]
@@ -148,12 +147,12 @@ class Claim:
 
 
 def claims() -> list[str]:
-    """Ids of all claims, such as ``E3``, in the order of their numbers."""
+    """Ids of all claims, such as ``attention-occlusion``, in the order of their numbers."""
     return list(_files())
 
 
 def claim(name: str) -> Claim:
-    """Return a claim by its id, such as ``E18``.
+    """Return a claim by its id, such as ``close-looks``.
 
     Raises
     ------
@@ -221,7 +220,7 @@ def _trial(name: str, profile: str, seeds: int | None) -> Trial:
     return Trial(
         name=name,
         run=partial(case.run, budget=size.budget),
-        arms=case.arms,
+        variants=case.variants,
         statement=case.statement,
         control=case.control,
         seeds=range(count),
@@ -236,25 +235,6 @@ def _trial(name: str, profile: str, seeds: int | None) -> Trial:
 
 
 def _files() -> dict[str, str]:
-    """Modules in the folder of claims by their ids."""
-    found: dict[str, str] = {}
-    for module in iter_modules(folder.__path__):
-        parts = re.fullmatch(r"([a-z]+)0*([1-9]\d*)_\w+", module.name)
-        if parts is None:
-            raise ValueError(
-                f"the file {module.name}.py of a claim must be named after "
-                f"its id, such as e18_dynamic_capacity.py"
-            )
-        name = parts[1].upper() + parts[2]
-        if name in found:
-            raise ValueError(
-                f"two claims have the id {name}: {found[name]}.py and "
-                f"{module.name}.py"
-            )
-        found[name] = module.name
-    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
-
-
-def _order(name: str) -> tuple[str, int]:
-    letters = name.rstrip("0123456789")
-    return letters, int(name[len(letters) :])
+    """Modules in the folder of claims by their names."""
+    names = sorted(module.name for module in iter_modules(folder.__path__))
+    return {name.replace("_", "-"): name for name in names}

@@ -46,7 +46,7 @@ def run_on_ray(
     ValueError
         If gpus is not from 0 to 1, or this machine's own Ray has fewer.
     RuntimeError
-        If a task fails; names its arm and seed. If a node has another
+        If a task fails; names its variant and seed. If a node has another
         version of what numbers rest on, or another source of the run; names
         the node and both.
     """
@@ -166,8 +166,8 @@ def _outcome(ray: ModuleType, ended: Any, task: Task) -> Outcome:
     except ray.exceptions.RayTaskError as error:
         raise RuntimeError(str(error.cause)) from error
     except ray.exceptions.RayError as error:
-        _, arm, seed, *_ = _arguments(task)
+        _, variant, seed, *_ = _arguments(task)
         raise RuntimeError(
-            f"arm {arm!r}, seed {seed} failed: {error}"
+            f"variant {variant!r}, seed {seed} failed: {error}"
         ) from error
     return outcome

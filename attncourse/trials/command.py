@@ -11,8 +11,8 @@ from attncourse.trials.record import Record, load, recorded
 EPILOG = """\
 examples:
   python -m attncourse trials list
-  python -m attncourse trials show E18
-  python -m attncourse trials run E18 --seeds 10
+  python -m attncourse trials show close-looks
+  python -m attncourse trials run close-looks --seeds 10
   python -m attncourse trials run --all --profile quick
   python -m attncourse trials run --all --backend ray --address auto
 
@@ -157,22 +157,26 @@ def _run(options: Namespace) -> int:
 
 def _report(record: Record) -> None:
     case = claim(record.name)
-    metrics = sorted({m for arm in record.arms.values() for m in arm.metrics})
+    metrics = sorted(
+        {m for variant in record.variants.values() for m in variant.metrics}
+    )
     print(record.table(case.metrics))
     print(f"\nMinus {record.control}, mean over seeds [95 % bootstrap]:")
-    for arm, known in record.differences.items():
+    for variant, known in record.differences.items():
         for metric in (each for each in case.metrics if each in known):
-            mean, low, high = record.difference(arm, metric)
-            print(f"  {arm}, {metric}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
+            mean, low, high = record.difference(variant, metric)
+            print(
+                f"  {variant}, {metric}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+            )
     others = [metric for metric in metrics if metric not in case.metrics]
     if others:
         print("\nOther metrics, mean ± std over seeds:")
     for metric in others:
-        for arm, result in record.arms.items():
+        for variant, result in record.variants.items():
             if metric in result.metrics:
                 series = result.metrics[metric]
                 print(
-                    f"  {arm}, {metric}: {series.mean:.3f} ± {series.std:.3f}"
+                    f"  {variant}, {metric}: {series.mean:.3f} ± {series.std:.3f}"
                 )
     print(
         f"\nVerdicts by Student's intervals of {level():.2%}, corrected for "

@@ -19,7 +19,7 @@ Run = Callable[[str, int], dict[str, float]]
 class Outcome(NamedTuple):
     """What one run gave, when and where."""
 
-    arm: str
+    variant: str
     seed: int
     metrics: dict[str, float]
     seconds: float
@@ -33,7 +33,7 @@ Task = Callable[[], Outcome]
 
 
 def attempt(
-    run: Run, arm: str, seed: int, device: str | None = None
+    run: Run, variant: str, seed: int, device: str | None = None
 ) -> Outcome:
     """Do one run on one torch thread; say which one failed, if it does.
 
@@ -44,18 +44,18 @@ def attempt(
     started, start = time(), perf_counter()
     try:
         with training_on(device):
-            metrics = run(arm, seed)
+            metrics = run(variant, seed)
         for name, value in metrics.items():
             if not isfinite(value):
                 raise ValueError(f"metric {name!r} is {value}")
     except Exception as error:
         raise RuntimeError(
-            f"arm {arm!r}, seed {seed} failed: {error}"
+            f"variant {variant!r}, seed {seed} failed: {error}"
         ) from error
     finally:
         torch.set_num_threads(threads)
     return Outcome(
-        arm=arm,
+        variant=variant,
         seed=seed,
         metrics=metrics,
         seconds=perf_counter() - start,

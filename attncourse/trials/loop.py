@@ -18,8 +18,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm.auto import tqdm
 
-from attncourse.measure import mass_inside, pointing_game
-from attncourse.scenes import Scenes
+from attncourse.data import Scenes
+from attncourse.metrics import mass_inside, pointing_game
 
 
 @runtime_checkable

@@ -19,10 +19,10 @@ import attncourse
 _PACKAGE = Path(attncourse.__file__).parent
 _FOUNDATION = (
     "attention",
-    "exhibits",
-    "measure",
+    "bugs",
+    "metrics",
     "models",
-    "scenes",
+    "data",
     "watching.py",
 )
 

@@ -10,14 +10,14 @@ from statistics import fmean, stdev
 from typing import Any
 
 import attncourse
-from attncourse.measure import Interval, paired_bootstrap
+from attncourse.metrics import Interval, paired_bootstrap
 from attncourse.trials.schema import Each, check
 
-SCHEMA = 2
+SCHEMA = 3
 _PACKAGE = Path(attncourse.__file__).parent
 _SERIES = {"per_seed": [float], "mean": float, "std": float}
 _INTERVAL = {"mean": float, "low": float, "high": float}
-_ARM = {
+_VARIANT = {
     "label": str,
     "parameters": int,
     "multiply_adds": int,
@@ -30,7 +30,7 @@ _RECORD = {
     "statement": str,
     "control": str,
     "seeds": [int],
-    "arms": Each(_ARM),
+    "variants": Each(_VARIANT),
     "differences": Each(Each(_INTERVAL)),
     "profile": {"name": str, "settings": Each(float)},
     "versions": Each(str),
@@ -49,7 +49,7 @@ _RECORD = {
 
 
 class Series(tuple[float, ...]):
-    """One metric of one arm: a number per seed, their mean and spread."""
+    """One metric of one variant: a number per seed, their mean and spread."""
 
     @property
     def mean(self) -> float:
@@ -63,8 +63,8 @@ class Series(tuple[float, ...]):
 
 
 @dataclass(frozen=True)
-class ArmResult:
-    """What one arm cost and what it gave.
+class VariantResult:
+    """What one variant cost and what it gave.
 
     `seconds` are those of each run, training and scoring on one thread.
     """
@@ -99,7 +99,7 @@ class Record:
     statement: str
     control: str
     seeds: tuple[int, ...]
-    arms: dict[str, ArmResult]
+    variants: dict[str, VariantResult]
     differences: dict[str, dict[str, Interval]]
     profile: str
     settings: dict[str, int | float]
@@ -111,59 +111,60 @@ class Record:
     date: str
 
     def difference(
-        self, arm: str, metric: str, against: str | None = None
+        self, variant: str, metric: str, against: str | None = None
     ) -> Interval:
-        """Paired difference of an arm and another, by default the control.
+        """Paired difference of a variant and another, by default the control.
 
         Returns the mean over the seeds and its 95 % bootstrap interval.
         """
-        if against in (None, self.control) and arm != self.control:
-            return self.differences[arm][metric]
+        if against in (None, self.control) and variant != self.control:
+            return self.differences[variant][metric]
         other = self.control if against is None else against
         return paired_bootstrap(
-            self.arms[arm].metrics[metric], self.arms[other].metrics[metric]
+            self.variants[variant].metrics[metric],
+            self.variants[other].metrics[metric],
         )
 
     def table(self, metrics: Sequence[str]) -> str:
-        """Return a Markdown table: a row per arm, mean ± std per metric."""
+        """Return a Markdown table: a row per variant, mean ± std per metric."""
         rows = [
-            ["arm", "parameters", "multiply-adds", "seconds", *metrics],
+            ["variant", "parameters", "multiply-adds", "seconds", *metrics],
             ["---", *["---:"] * (3 + len(metrics))],
         ]
-        for arm in self.arms.values():
+        for variant in self.variants.values():
             cells = [
-                f"{arm.metrics[metric].mean:.3f} ± "
-                f"{arm.metrics[metric].std:.3f}"
-                if metric in arm.metrics
+                f"{variant.metrics[metric].mean:.3f} ± "
+                f"{variant.metrics[metric].std:.3f}"
+                if metric in variant.metrics
                 else ""
                 for metric in metrics
             ]
             costs = (
-                f"{arm.parameters:,}",
-                f"{arm.multiply_adds:,}",
-                f"{fmean(arm.seconds):.1f}",
+                f"{variant.parameters:,}",
+                f"{variant.multiply_adds:,}",
+                f"{fmean(variant.seconds):.1f}",
             )
-            rows.append([arm.label, *costs, *cells])
+            rows.append([variant.label, *costs, *cells])
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def to_json(self) -> str:
         """Return the text that is kept in a file."""
-        arms = {
+        variants = {
             name: {
-                **asdict(arm),
+                **asdict(variant),
                 "metrics": {
                     metric: {
                         "per_seed": list(series),
                         "mean": series.mean,
                         "std": series.std,
                     }
-                    for metric, series in arm.metrics.items()
+                    for metric, series in variant.metrics.items()
                 },
             }
-            for name, arm in self.arms.items()
+            for name, variant in self.variants.items()
         }
         differences = {
-            arm: {
+            variant: {
                 metric: {
                     "mean": float(value.mean),
                     "low": float(value.low),
@@ -171,7 +172,7 @@ class Record:
                 }
                 for metric, value in metrics.items()
             }
-            for arm, metrics in self.differences.items()
+            for variant, metrics in self.differences.items()
         }
         data = {
             "schema": SCHEMA,
@@ -179,7 +180,7 @@ class Record:
             "statement": self.statement,
             "control": self.control,
             "seeds": self.seeds,
-            "arms": arms,
+            "variants": variants,
             "differences": differences,
             "profile": {"name": self.profile, "settings": self.settings},
             "versions": self.versions,
@@ -207,21 +208,21 @@ class Record:
             raise ValueError(f"not JSON: {error}") from error
         check(data, _RECORD)
         _agree(data)
-        arms = {
-            name: ArmResult(
-                label=arm["label"],
-                parameters=arm["parameters"],
-                multiply_adds=arm["multiply_adds"],
-                seconds=tuple(map(float, arm["seconds"])),
+        variants = {
+            name: VariantResult(
+                label=variant["label"],
+                parameters=variant["parameters"],
+                multiply_adds=variant["multiply_adds"],
+                seconds=tuple(map(float, variant["seconds"])),
                 metrics={
                     metric: Series(map(float, series["per_seed"]))
-                    for metric, series in arm["metrics"].items()
+                    for metric, series in variant["metrics"].items()
                 },
             )
-            for name, arm in data["arms"].items()
+            for name, variant in data["variants"].items()
         }
         differences = {
-            arm: {
+            variant: {
                 metric: Interval(
                     float(value["mean"]),
                     float(value["low"]),
@@ -229,14 +230,14 @@ class Record:
                 )
                 for metric, value in metrics.items()
             }
-            for arm, metrics in data["differences"].items()
+            for variant, metrics in data["differences"].items()
         }
         return cls(
             name=data["name"],
             statement=data["statement"],
             control=data["control"],
             seeds=tuple(data["seeds"]),
-            arms=arms,
+            variants=variants,
             differences=differences,
             profile=data["profile"]["name"],
             settings=data["profile"]["settings"],
@@ -321,44 +322,47 @@ def _agree(data: dict[str, Any]) -> None:
     """Refuse a record whose parts contradict each other."""
     if data["schema"] != SCHEMA:
         raise ValueError(f"schema {data['schema']} is not {SCHEMA}")
-    arms, control, seeds = data["arms"], data["control"], data["seeds"]
-    if control not in arms:
-        raise ValueError(f"control {control!r} is not one of the arms")
+    variants, control, seeds = data["variants"], data["control"], data["seeds"]
+    if control not in variants:
+        raise ValueError(f"control {control!r} is not one of the variants")
     if len(seeds) < 2 or len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds must be two or more, distinct, got {seeds}")
-    for name, arm in arms.items():
-        lists = {"seconds": arm["seconds"]}
-        for metric, series in arm["metrics"].items():
+    for name, variant in variants.items():
+        lists = {"seconds": variant["seconds"]}
+        for metric, series in variant["metrics"].items():
             lists[metric] = series["per_seed"]
         for metric, values in lists.items():
             if len(values) != len(seeds):
                 raise ValueError(
-                    f"arms.{name}.{metric} has {len(values)} values for "
+                    f"variants.{name}.{metric} has {len(values)} values for "
                     f"{len(seeds)} seeds"
                 )
-        for metric, series in arm["metrics"].items():
+        for metric, series in variant["metrics"].items():
             values = Series(series["per_seed"])
             for key, value in ("mean", values.mean), ("std", values.std):
                 if not isclose(series[key], value, abs_tol=1e-9):
                     raise ValueError(
-                        f"arms.{name}.metrics.{metric}.{key} is "
+                        f"variants.{name}.metrics.{metric}.{key} is "
                         f"{series[key]}, but its seeds give {value}"
                     )
     needed = {
-        arm: set(arms[arm]["metrics"]) & set(arms[control]["metrics"])
-        for arm in arms
-        if arm != control
+        variant: set(variants[variant]["metrics"])
+        & set(variants[control]["metrics"])
+        for variant in variants
+        if variant != control
     }
-    given = {arm: set(part) for arm, part in data["differences"].items()}
+    given = {
+        variant: set(part) for variant, part in data["differences"].items()
+    }
     if needed != given:
         raise ValueError(
-            "differences must be those of every other arm and the control"
+            "differences must be those of every other variant and the control"
         )
-    for arm, part in data["differences"].items():
+    for variant, part in data["differences"].items():
         for metric, value in part.items():
             slack = 1e-9 * max(1, abs(value["mean"]))
             low, high = value["low"] - slack, value["high"] + slack
             if not low <= value["mean"] <= high:
                 raise ValueError(
-                    f"differences.{arm}.{metric} does not lie in its interval"
+                    f"differences.{variant}.{metric} does not lie in its interval"
                 )

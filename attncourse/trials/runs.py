@@ -1,4 +1,4 @@
-"""Arms x seeds: run them all, lose none, and write the records."""
+"""Variants x seeds: run them all, lose none, and write the records."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from attncourse.measure import Interval, cost, paired_bootstrap
+from attncourse.metrics import Interval, cost, paired_bootstrap
 from attncourse.trials.local import (
     Outcome,
     Run,
@@ -24,10 +24,10 @@ from attncourse.trials.local import (
 )
 from attncourse.trials.provenance import code_digest, versions
 from attncourse.trials.record import (
-    ArmResult,
     Record,
     Series,
     Time,
+    VariantResult,
     results_folder,
     save,
     write,
@@ -35,7 +35,7 @@ from attncourse.trials.record import (
 
 
 @dataclass(frozen=True)
-class Arm:
+class Variant:
     """One way to do it: a label for people, and how its model is built."""
 
     label: str
@@ -44,37 +44,37 @@ class Arm:
 
 @dataclass(frozen=True)
 class Trial:
-    """What is run, arm by arm and seed by seed, and what is kept of it.
+    """What is run, variant by variant and seed by seed, and what is kept of it.
 
     Attributes
     ----------
     name
         Name of the record.
     run
-        Function from the name of an arm and a seed to the metrics; it must
+        Function from the name of a variant and a seed to the metrics; it must
         depend on nothing else, and be defined at the top of its module or be
         a `functools.partial` of such a function.
-    arms
-        The arms by name.
+    variants
+        The variants by name.
     statement, control, profile, settings, command
-        Kept in the record: what is claimed, the arm that all others are
+        Kept in the record: what is claimed, the variant that all others are
         compared with, the size of the trial in words and in numbers, and the
         command that repeats it.
     seeds
-        Every arm runs with each of them, so that differences are paired.
+        Every variant runs with each of them, so that differences are paired.
     example
-        Shape of an input, for counting the multiply-adds of each arm.
+        Shape of an input, for counting the multiply-adds of each variant.
 
     Raises
     ------
     ValueError
-        If the control is not an arm, there are fewer than two seeds or one
+        If the control is not a variant, there are fewer than two seeds or one
         comes twice, or a name cannot be the name of a file.
     """
 
     name: str
     run: Run
-    arms: Mapping[str, Arm]
+    variants: Mapping[str, Variant]
     statement: str
     control: str
     seeds: Sequence[int]
@@ -89,15 +89,15 @@ class Trial:
                 f"the name {self.name!r} must be letters, digits and any of "
                 f"_ + . -"
             )
-        for arm in self.arms:
-            if not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]*", arm):
+        for variant in self.variants:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]*", variant):
                 raise ValueError(
-                    f"the name {arm!r} of an arm must be lower-case letters, "
+                    f"the name {variant!r} of a variant must be lower-case letters, "
                     f"digits and any of _ + . -"
                 )
-        if self.control not in self.arms:
+        if self.control not in self.variants:
             raise ValueError(
-                f"control must be one of the arms {sorted(self.arms)}, got "
+                f"control must be one of the variants {sorted(self.variants)}, got "
                 f"{self.control!r}"
             )
         seeds = list(self.seeds)
@@ -108,8 +108,10 @@ class Trial:
 
     @property
     def jobs(self) -> list[tuple[str, int]]:
-        """Every arm with every seed."""
-        return [(arm, seed) for seed in self.seeds for arm in self.arms]
+        """Every variant with every seed."""
+        return [
+            (variant, seed) for seed in self.seeds for variant in self.variants
+        ]
 
 
 def run_trials(
@@ -123,7 +125,7 @@ def run_trials(
     address: str | None = None,
     gpus: float = 0.0,
 ) -> list[Record]:
-    """Run every arm of every trial with every seed and write the records.
+    """Run every variant of every trial with every seed and write the records.
 
     Each finished run is kept at once under `parts`. The same call continues
     there after it was broken off, and does no run twice; two trials with the
@@ -155,7 +157,7 @@ def run_trials(
     ValueError
         If the backend is unknown or an option is not one of its own.
     RuntimeError
-        If a run fails or a metric is not finite; names its arm and seed.
+        If a run fails or a metric is not finite; names its variant and seed.
     """
     execute = _backend(backend, workers, address, gpus)
     folder = results_folder() if results is None else results
@@ -233,9 +235,9 @@ def _paths(trial: Trial, parts: Path) -> dict[tuple[str, int], Path]:
     facts = json.dumps([where, bound, code, dict(trial.settings), versions()])
     key = hashlib.sha256(facts.encode()).hexdigest()[:16]
     return {
-        (arm, seed): parts / key / f"{arm}-{seed}.json"
+        (variant, seed): parts / key / f"{variant}-{seed}.json"
         for seed in trial.seeds
-        for arm in trial.arms
+        for variant in trial.variants
     }
 
 
@@ -252,12 +254,12 @@ def _record(
     fresh: Sequence[Outcome],
     backend: str,
 ) -> Record:
-    found = {(each.arm, each.seed): each for each in outcomes}
-    arms = {
+    found = {(each.variant, each.seed): each for each in outcomes}
+    variants = {
         name: _summary(
-            arm, trial.example, [found[name, s] for s in trial.seeds]
+            variant, trial.example, [found[name, s] for s in trial.seeds]
         )
-        for name, arm in trial.arms.items()
+        for name, variant in trial.variants.items()
     }
     ends = [each.started + each.seconds for each in fresh]
     return Record(
@@ -265,10 +267,10 @@ def _record(
         statement=trial.statement,
         control=trial.control,
         seeds=tuple(trial.seeds),
-        arms=arms,
+        variants=variants,
         differences={
-            name: _differences(result, arms[trial.control])
-            for name, result in arms.items()
+            name: _differences(result, variants[trial.control])
+            for name, result in variants.items()
             if name != trial.control
         },
         profile=trial.profile,
@@ -293,12 +295,12 @@ def _record(
 
 
 def _summary(
-    arm: Arm, example: Sequence[int], outcomes: Sequence[Outcome]
-) -> ArmResult:
+    variant: Variant, example: Sequence[int], outcomes: Sequence[Outcome]
+) -> VariantResult:
     with torch.random.fork_rng([]):
-        spent = cost(arm.build(), torch.zeros(*example), repeats=1)
-    return ArmResult(
-        label=arm.label,
+        spent = cost(variant.build(), torch.zeros(*example), repeats=1)
+    return VariantResult(
+        label=variant.label,
         parameters=spent.parameters,
         multiply_adds=spent.multiply_adds,
         seconds=tuple(outcome.seconds for outcome in outcomes),
@@ -309,7 +311,9 @@ def _summary(
     )
 
 
-def _differences(ours: ArmResult, control: ArmResult) -> dict[str, Interval]:
+def _differences(
+    ours: VariantResult, control: VariantResult
+) -> dict[str, Interval]:
     return {
         metric: paired_bootstrap(series, control.metrics[metric])
         for metric, series in ours.metrics.items()

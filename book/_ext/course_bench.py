@@ -10,8 +10,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from attncourse.bench import Bench, Growth, Race, load_bench
-from attncourse.show import course_style, figure
 from attncourse.trials.record import results_folder
+from attncourse.viz import course_style, figure
 
 DEVICES = ("cpu", "cuda")
 WORDS = {None: "", True: "met", False: "missed"}

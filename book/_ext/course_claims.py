@@ -8,13 +8,13 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from attncourse.measure import Interval
-from attncourse.show import seeds
-from attncourse.show.style import BLUE, VERMILLION
-from attncourse.show.trials import number_words
+from attncourse.metrics import Interval
 from attncourse.trials import Claim, Prediction, Record, claim, claims, load
 from attncourse.trials.claim import ERROR_RATE, claim_file, level
 from attncourse.trials.record import recorded, results_folder
+from attncourse.viz import seeds
+from attncourse.viz.style import BLUE, VERMILLION
+from attncourse.viz.trials import number_words
 
 PAGE = "book/claims"
 COLOURS = {
@@ -135,7 +135,7 @@ class Sections(Claims):
             f"{said(deciding)} is {value}; it had to be above "
             f"{deciding.above:g}.",
             f"**What would change it.** {case.would_change}",
-            "```{dropdown} Every arm, further statements, how to repeat it",
+            "```{dropdown} Every variant, further statements, how to repeat it",
             record.table(case.metrics).replace("---", ":--", 1),
             "",
             "Mean ± standard deviation over the seeds; seconds for one run, "
@@ -167,8 +167,9 @@ class Sections(Claims):
 
 def set_up(case: Claim, record: Record) -> str:
     """The set-up in three lines."""
-    arms = ", ".join(
-        f"*{name}* ({arm.label})" for name, arm in case.arms.items()
+    variants = ", ".join(
+        f"*{name}* ({variant.label})"
+        for name, variant in case.variants.items()
     )
     size = record.settings
     trained = (
@@ -179,14 +180,14 @@ def set_up(case: Claim, record: Record) -> str:
     )
     return (
         f"- **Scene.** {case.scene}\n"
-        f"- **Arms.** {arms}. Differences are paired by seed and order of "
+        f"- **Variants.** {variants}. Differences are paired by seed and order of "
         f"the data.\n"
-        f"- **Budget.** {len(record.seeds)} seeds for each arm; {trained}."
+        f"- **Budget.** {len(record.seeds)} seeds for each variant; {trained}."
     )
 
 
 def said(prediction: Prediction) -> str:
-    words = f"{prediction.metric.replace('_', ' ')} of *{prediction.arm}*"
+    words = f"{prediction.metric.replace('_', ' ')} of *{prediction.variant}*"
     if prediction.against is not None:
         words += f" minus that of *{prediction.against}*"
     return words
@@ -197,10 +198,10 @@ def quantity(prediction: Prediction, interval: Interval) -> str:
 
 
 def cost(case: Claim, record: Record) -> str:
-    """What the arm on trial costs, as multiples of what it is held against."""
+    """What the variant on trial costs, as multiples of what it is held against."""
     deciding = case.predictions[0]
-    ours = record.arms[deciding.arm]
-    theirs = record.arms[deciding.against or case.control]
+    ours = record.variants[deciding.variant]
+    theirs = record.variants[deciding.against or case.control]
     parts = [
         ("parameters", ours.parameters, theirs.parameters),
         ("work", ours.multiply_adds, theirs.multiply_adds),
@@ -222,7 +223,7 @@ def effect(prediction: Prediction, record: Record) -> str:
     narrow = None
     if prediction.against is not None:
         narrow = record.difference(
-            prediction.arm, prediction.metric, prediction.against
+            prediction.variant, prediction.metric, prediction.against
         )
         bounds += [*narrow]
     reach = 1.1 * max(abs(x - prediction.above) for x in bounds) or 1.0

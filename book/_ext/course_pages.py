@@ -90,7 +90,7 @@ class PhotoCredits(SphinxDirective):
     """A table of the photographs that the package can show."""
 
     def run(self) -> list[nodes.Node]:
-        from attncourse.scenes import photo_credit, photos
+        from attncourse.data import photo_credit, photos
 
         rows = ["| Photograph | Credit |", "|:--|:--|"]
         rows += [f"| `{name}` | {photo_credit(name)} |" for name in photos()]

@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from attncourse.practice.exercise import find
+from attncourse.exercises.exercise import find
 
 Context = dict[str, Any]
 

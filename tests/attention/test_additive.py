@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from attncourse.attention import AdditiveAttention, AdditivePooling2d
-from attncourse.exhibits import additive as wrong
+from attncourse.bugs import additive as wrong
 
 
 def scrambled(module: nn.Module) -> nn.Module:

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from attncourse import watch
 from attncourse.attention import CBAM, ChannelGate, SpatialGate
-from attncourse.exhibits import cbam as wrong
+from attncourse.bugs import cbam as wrong
 from tests.attention import contracts
 from tests.attention.contracts import noise, scrambled, shuffled_places
 

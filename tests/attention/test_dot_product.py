@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from attncourse.attention import scaled_dot_product_attention
-from attncourse.exhibits import dot_product as wrong
+from attncourse.bugs import dot_product as wrong
 
 
 def tokens(

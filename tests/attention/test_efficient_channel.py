@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from attncourse.attention import EfficientChannelAttention
-from attncourse.exhibits import channel as wrong
+from attncourse.bugs import channel as wrong
 from tests.attention import contracts
 from tests.attention.contracts import noise, scrambled
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from attncourse.attention import MultiScaleAttention
-from attncourse.exhibits import branches as wrong
+from attncourse.bugs import branches as wrong
 from tests.attention.contracts import noise, scrambled
 
 

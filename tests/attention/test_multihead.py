@@ -7,7 +7,7 @@ from attncourse.attention import (
     MultiHeadAttention,
     scaled_dot_product_attention,
 )
-from attncourse.exhibits import multihead as wrong
+from attncourse.bugs import multihead as wrong
 
 
 def copy_into_torch(ours: MultiHeadAttention) -> nn.MultiheadAttention:

@@ -6,7 +6,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.testing import assert_close
 
 from attncourse.attention import SelfAttention2d
-from attncourse.exhibits import pairwise_maps as wrong
+from attncourse.bugs import pairwise_maps as wrong
 from tests.attention.contracts import noise, scrambled, shuffled_places
 
 

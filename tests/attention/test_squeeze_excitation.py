@@ -4,7 +4,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from attncourse.attention import SqueezeExcitation
-from attncourse.exhibits import channel as wrong
+from attncourse.bugs import channel as wrong
 from tests.attention import contracts
 from tests.attention.contracts import noise, scrambled
 

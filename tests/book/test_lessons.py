@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from attncourse.practice import exercises
+from attncourse.exercises import exercises
 
 COLUMNS = 79
 LINES = 22

@@ -314,11 +314,11 @@ def test_every_claim_has_a_section_with_its_figure() -> None:
         assert case.verdict(record).capitalize() + ". " in text
         assert "What would change it." in text
         assert record.command in text
-        for part in "Scene.", "Arms.", "Budget.":
+        for part in "Scene.", "Variants.", "Budget.":
             assert part in text
         (picture,) = section.select("figure img")
         assert "One dot for each of" in picture["alt"]
         sizes.add(picture["width"])
-        for result in record.arms.values():
+        for result in record.variants.values():
             assert f"{result.parameters:,}" in text
     assert len(sizes) == 1, "null results are as large as the others"

@@ -223,7 +223,7 @@ def test_a_report_reads_as_html(report: Report) -> None:
     html = report._repr_html_()
     assert html.count("<li>") == 3
     assert html.index("<strong>error</strong>") < html.index("a &lt; b")
-    assert "Why: because. Mend: divide." in html
+    assert "Why: because. Fix: divide." in html
     assert "<details>" in html
     assert "<em>batch</em>: fine." in html
 
@@ -237,6 +237,6 @@ def test_a_report_reads_as_json(report: Report) -> None:
         "probe": "scale",
         "seen": "much",
         "reason": "because",
-        "mend": "divide",
+        "fix": "divide",
     }
     assert [f["probe"] for f in content["passed"]] == ["batch"]

@@ -11,7 +11,7 @@ from attncourse.__main__ import main
 
 pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 CBAM = "attncourse.attention:CBAM"
-WRONG = "attncourse.exhibits.additive:ColumnSoftmaxPooling2d"
+WRONG = "attncourse.bugs.additive:ColumnSoftmaxPooling2d"
 SIZES = ["--arg", "channels=16", "--input", "2,16,7,7"]
 
 
@@ -43,7 +43,7 @@ def test_inputs_by_name_and_equal_ones(capsys) -> None:
 
 
 def test_a_function_is_examined_as_it_is(capsys) -> None:
-    path = "attncourse.exhibits.dot_product:without_scale"
+    path = "attncourse.bugs.dot_product:without_scale"
     assert main(["checkup", path, *["--input", "3,5,64"] * 3]) == 1
     assert "error   scale" in capsys.readouterr().out
 

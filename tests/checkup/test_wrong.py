@@ -22,7 +22,7 @@ def test_the_mistake_is_found(name: str) -> None:
     report = checkup(*case(name))
     found = [f for f in report if (f.grade, f.probe) == (grade, probe)]
     assert any(words in str(finding) for finding in found), report
-    assert all(finding.reason and finding.mend for finding in found)
+    assert all(finding.reason and finding.fix for finding in found)
     assert report.ok is (grade != "error")
 
 

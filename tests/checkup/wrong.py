@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attncourse.exhibits import (
+from attncourse.bugs import (
     additive,
     branches,
     channel,

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.testing import assert_close
 
-from attncourse.exhibits import losses as wrong
+from attncourse.bugs import losses as wrong
 from attncourse.losses import AngularMarginLoss, angular_margin
 
 

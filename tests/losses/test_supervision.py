@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from attncourse.attention import AdditivePooling2d, SpatialGate
-from attncourse.exhibits import losses as wrong
+from attncourse.bugs import losses as wrong
 from attncourse.losses import attention_bce, attention_kl
 
 

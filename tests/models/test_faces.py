@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from attncourse import watch
 from attncourse.attention import CBAM, NonLocal2d, SelfAttention2d
-from attncourse.exhibits import faces as wrong
+from attncourse.bugs import faces as wrong
 from attncourse.losses import AngularMarginLoss, semi_hard_triplet_loss
 from attncourse.models import FaceNetwork
 

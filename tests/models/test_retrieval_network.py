@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from attncourse import watch
-from attncourse.exhibits import retrieval as wrong
+from attncourse.bugs import retrieval as wrong
 from attncourse.models import (
     AttentionCNN,
     GalleryAttention,

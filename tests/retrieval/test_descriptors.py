@@ -5,7 +5,7 @@ from torch.testing import assert_close
 
 from attncourse import watch
 from attncourse.attention import GeneralizedMeanPooling
-from attncourse.exhibits.retrieval import SamplesAsScales
+from attncourse.bugs.retrieval import SamplesAsScales
 from attncourse.models import AveragePooling2d
 from attncourse.retrieval import Descriptor, SoftplusPooling2d
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from attncourse.exhibits import retrieval as wrong
+from attncourse.bugs import retrieval as wrong
 from attncourse.retrieval import (
     HyperplaneHashes,
     PStableHashes,

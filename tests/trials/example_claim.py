@@ -5,14 +5,14 @@ from functools import partial
 
 import torch
 
+from attncourse.data import ClutteredDigits
 from attncourse.models import AttentionCNN, MaxPooling2d
-from attncourse.scenes import ClutteredDigits
 from attncourse.trials import (
-    Arm,
     Budget,
     Claim,
     Prediction,
     Profile,
+    Variant,
     evaluate,
 )
 
@@ -28,10 +28,10 @@ NETWORKS: dict[str, Callable[[], AttentionCNN]] = {
 }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one network and score it on scenes of the test split."""
     torch.manual_seed(seed)
-    model = NETWORKS[arm]()
+    model = NETWORKS[variant]()
     scenes = partial(ClutteredDigits, size=32, fragments=2)
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     return evaluate(model, scenes(budget.test_scenes, split="test").draw())
@@ -42,9 +42,9 @@ CLAIM = Claim(
     origin="none: an example",
     source="Said often, of much larger networks.",
     scene="A digit of 16 pixels and two fragments, on 32 x 32 pixels.",
-    arms={
-        "wide": Arm("two wide layers", NETWORKS["wide"]),
-        "tall": Arm("three thin layers", NETWORKS["tall"]),
+    variants={
+        "wide": Variant("two wide layers", NETWORKS["wide"]),
+        "tall": Variant("three thin layers", NETWORKS["tall"]),
     },
     control="wide",
     run=run,
@@ -54,7 +54,7 @@ CLAIM = Claim(
         Prediction(
             "The taller network is more accurate by more than a point.",
             metric="accuracy",
-            arm="tall",
+            variant="tall",
             against="wide",
             above=0.01,
         ),

@@ -6,28 +6,28 @@ import time
 from pathlib import Path
 
 from attncourse.trials import evaluate, fit
-from tests.trials.standins import ARMS, bright_half
+from tests.trials.standins import VARIANTS, bright_half
 
 PATIENCE = 150.0
 
 
-def trains(arm: str, seed: int, folder: Path) -> dict[str, float]:
+def trains(variant: str, seed: int, folder: Path) -> dict[str, float]:
     """Train a small network; the loss tells any two runs apart."""
-    log(folder, "start", arm, seed)
-    model = ARMS[arm].build(seed)
+    log(folder, "start", variant, seed)
+    model = VARIANTS[variant].build(seed)
     scenes = bright_half(seed=seed)
     history = fit(model, scenes, epochs=2, seed=seed, progress=False)
     if hangs(folder):
-        log(folder, "hang", arm, seed)
+        log(folder, "hang", variant, seed)
         time.sleep(PATIENCE)
     metrics = evaluate(model, bright_half(seed=900))
-    log(folder, "end", arm, seed)
+    log(folder, "end", variant, seed)
     return {"loss": history.loss[-1], "accuracy": metrics["accuracy"]}
 
 
-def fails(arm: str, seed: int, folder: Path) -> dict[str, float]:
+def fails(variant: str, seed: int, folder: Path) -> dict[str, float]:
     """Fail at once with seed 0, and very late with any other."""
-    log(folder, "start", arm, seed)
+    log(folder, "start", variant, seed)
     if seed > 0:
         time.sleep(PATIENCE)
     raise KeyError("no such luck")
@@ -51,18 +51,18 @@ def node() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def log(folder: Path, what: str, arm: str, seed: int) -> None:
+def log(folder: Path, what: str, variant: str, seed: int) -> None:
     with open(folder / "log", "a") as file:
-        print(what, arm, seed, os.getpid(), node(), file=file, flush=True)
+        print(what, variant, seed, os.getpid(), node(), file=file, flush=True)
 
 
 def lines(folder: Path, what: str) -> list[tuple[str, int, int, str]]:
-    """Arm, seed, process and node of every line of one kind."""
+    """Variant, seed, process and node of every line of one kind."""
     if not (folder / "log").exists():
         return []
     words = map(str.split, (folder / "log").read_text().splitlines())
     return [
-        (arm, int(seed), int(process), node)
-        for kind, arm, seed, process, node in words
+        (variant, int(seed), int(process), node)
+        for kind, variant, seed, process, node in words
         if kind == what
     ]

@@ -3,19 +3,28 @@
 import torch
 from torch import nn
 
-from attncourse.measure import paired_bootstrap
-from attncourse.scenes import Scenes
-from attncourse.trials import Arm, ArmResult, Record, Series, Time, claim
+from attncourse.data import Scenes
+from attncourse.metrics import paired_bootstrap
+from attncourse.trials import (
+    Record,
+    Series,
+    Time,
+    Variant,
+    VariantResult,
+    claim,
+)
 
 
 def models_of(name: str) -> dict[str, nn.Module]:
-    """Build every arm of a claim from one seed, ready to evaluate."""
+    """Build every variant of a claim from one seed, ready to evaluate."""
 
-    def seeded(arm: Arm) -> nn.Module:
+    def seeded(variant: Variant) -> nn.Module:
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {key: seeded(arm) for key, arm in claim(name).arms.items()}
+    return {
+        key: seeded(variant) for key, variant in claim(name).variants.items()
+    }
 
 
 def size(model: nn.Module) -> int:
@@ -60,15 +69,15 @@ def with_dropout(seed: int = 0) -> nn.Module:
     )
 
 
-ARMS = {
-    "plain": Arm("plain", linear),
-    "wide": Arm("with more", with_dropout),
+VARIANTS = {
+    "plain": Variant("plain", linear),
+    "wide": Variant("with more", with_dropout),
 }
 
 
-def count_up(arm: str, seed: int) -> dict[str, float]:
+def count_up(variant: str, seed: int) -> dict[str, float]:
     """A run that costs nothing and is different for every job."""
-    return {"accuracy": len(arm) + seed / 8, "threads": threads()}
+    return {"accuracy": len(variant) + seed / 8, "threads": threads()}
 
 
 def threads() -> float:
@@ -76,8 +85,8 @@ def threads() -> float:
 
 
 def small_record() -> Record:
-    def arm(shift: float) -> ArmResult:
-        return ArmResult(
+    def variant(shift: float) -> VariantResult:
+        return VariantResult(
             label=f"shifted by {shift}",
             parameters=1234,
             multiply_adds=5678,
@@ -87,18 +96,18 @@ def small_record() -> Record:
             },
         )
 
-    arms = {"plain": arm(0.0), "better": arm(0.125)}
+    variants = {"plain": variant(0.0), "better": variant(0.125)}
     return Record(
         name="small",
         statement="More is better.",
         control="plain",
         seeds=(0, 1, 2),
-        arms=arms,
+        variants=variants,
         differences={
             "better": {
                 "accuracy": paired_bootstrap(
-                    arms["better"].metrics["accuracy"],
-                    arms["plain"].metrics["accuracy"],
+                    variants["better"].metrics["accuracy"],
+                    variants["plain"].metrics["accuracy"],
                 )
             }
         },

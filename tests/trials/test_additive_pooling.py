@@ -10,7 +10,7 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    return models_of("E11")
+    return models_of("additive-gain")
 
 
 def test_the_control_has_as_many_parameters_as_attention(models):
@@ -20,7 +20,7 @@ def test_the_control_has_as_many_parameters_as_attention(models):
     assert size(models["average"]) == size(models["attention"]) - 1088
 
 
-def test_all_arms_start_from_the_same_trunk(models):
+def test_all_variants_start_from_the_same_trunk(models):
     first = models["average"]
     for model in models.values():
         for part in "features", "classifier":
@@ -33,16 +33,16 @@ def test_all_arms_start_from_the_same_trunk(models):
 
 
 @pytest.mark.parametrize(
-    ("arm", "extra"),
+    ("variant", "extra"),
     [
         ("average", {"cam_mass", "cam_pointing"}),
         ("average+mlp", set()),
         ("attention", {"drop_uniform", "drop_shuffled"}),
     ],
 )
-def test_a_short_run_gives_all_metrics(arm, extra):
+def test_a_short_run_gives_all_metrics(variant, extra):
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     assert set(metrics) == extra | {
         "accuracy",
         "area",
@@ -52,6 +52,6 @@ def test_a_short_run_gives_all_metrics(arm, extra):
         "pointing_centre",
     }
     assert metrics["area"] == pytest.approx(16**2 / 60**2)
-    assert metrics == run(arm, seed=2, budget=budget)
-    if arm != "attention":
+    assert metrics == run(variant, seed=2, budget=budget)
+    if variant != "attention":
         assert metrics["mass"] == pytest.approx(metrics["area"], abs=1e-5)

@@ -4,7 +4,7 @@ from torch.testing import assert_close
 
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.cbam import (
-    ARMS,
+    VARIANTS,
     GatedAverage,
     batch_mean,
     run,
@@ -32,11 +32,11 @@ GATES = {
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {name: seeded(arm) for name, arm in ARMS.items()}
+    return {name: seeded(variant) for name, variant in VARIANTS.items()}
 
 
 def size(model):
@@ -51,7 +51,7 @@ def test_the_wider_network_is_about_as_large_as_cbam(models):
         assert size(models[other]) == size(models["cbam"])
 
 
-def test_all_arms_of_one_width_start_from_the_same_trunk(models):
+def test_all_variants_of_one_width_start_from_the_same_trunk(models):
     first = models["average"].features
     for name, model in models.items():
         if name == "wider":
@@ -63,10 +63,10 @@ def test_all_arms_of_one_width_start_from_the_same_trunk(models):
 
 
 @pytest.mark.parametrize(
-    "arm", ["channel", "spatial", "cbam", "spatial_first", "parallel"]
+    "variant", ["channel", "spatial", "cbam", "spatial_first", "parallel"]
 )
-def test_the_output_is_the_map_times_both_gates(models, arm):
-    model = models[arm]
+def test_the_output_is_the_map_times_both_gates(models, variant):
+    model = models[variant]
     images = torch.rand(3, 1, 44, 52)
     maps = model.features(images)
     assert isinstance(model.pooling, GatedAverage)
@@ -86,12 +86,12 @@ def test_replacements_keep_what_they_should():
     assert_close(batch_mean(gates)[3], gates.mean(0))
 
 
-def test_the_claim_asks_of_metrics_that_its_arms_have():
-    case = claim("E20")
-    assert case.arms == ARMS
+def test_the_claim_asks_of_metrics_that_its_variants_have():
+    case = claim("cbam-gain")
+    assert case.variants == VARIANTS
     for prediction in case.predictions:
-        arms = {prediction.arm, prediction.against} - {None}
-        assert prediction.metric == "accuracy" or arms == {"cbam"}
+        variants = {prediction.variant, prediction.against} - {None}
+        assert prediction.metric == "accuracy" or variants == {"cbam"}
         assert prediction.metric in GATES
 
 

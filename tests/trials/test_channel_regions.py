@@ -4,13 +4,13 @@ from torch import nn
 from torch.testing import assert_close
 
 from attncourse.attention import SqueezeExcitation
-from attncourse.measure import mass_inside
+from attncourse.metrics import mass_inside
 from attncourse.trials import Budget, claim, evaluate
 from attncourse.trials.maps import ClassActivation
 from attncourse.trials.setups.channel_regions import (
-    ARMS,
     CANVAS,
     GATED,
+    VARIANTS,
     EnergyMap,
     around_the_gates,
     best_channel,
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {name: seeded(arm) for name, arm in ARMS.items()}
+    return {name: seeded(variant) for name, variant in VARIANTS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_wider_network_is_about_as_large_as_the_gated_ones(models):
     assert abs(size(models["channel"]) - wider) < 0.01 * wider
 
 
-def test_all_arms_of_one_width_start_from_the_same_convolutions(models):
+def test_all_variants_of_one_width_start_from_the_same_convolutions(models):
     def filters(model):
         return [m.weight for m in model.features if isinstance(m, nn.Conv2d)]
 
@@ -86,7 +86,7 @@ def test_the_energy_is_that_behind_the_gates(models, shown):
     )
 
 
-def test_each_arm_is_judged_by_its_own_map(models):
+def test_each_variant_is_judged_by_its_own_map(models):
     assert with_its_map("additive", models["additive"]) is models["additive"]
     assert isinstance(with_its_map("max", models["max"]), ClassActivation)
     assert isinstance(with_its_map("wider", models["wider"]), EnergyMap)
@@ -154,7 +154,7 @@ CHANNELS = {"mass_fixed", "gate_mean", "gate_spread"}
 
 
 @pytest.mark.parametrize(
-    ("arm", "extra"),
+    ("variant", "extra"),
     [
         ("wider", CAM),
         ("se", CAM | BEFORE | CHANNELS),
@@ -163,19 +163,21 @@ CHANNELS = {"mass_fixed", "gate_mean", "gate_spread"}
         ("additive", set()),
     ],
 )
-def test_a_short_run_gives_all_metrics(arm, extra):
+def test_a_short_run_gives_all_metrics(variant, extra):
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     assert set(metrics) == SHARED | extra
     assert metrics["area"] == pytest.approx(16**2 / CANVAS**2)
     if "gained_mass" in metrics:
         gained = metrics["mass"] - metrics["mass_before"]
         assert metrics["gained_mass"] == gained
         assert metrics["mass_best"] > metrics["mass_before"]
-    case = claim("E9")
-    mine = [e.metric for e in case.predictions if arm in (e.arm, e.against)]
+    case = claim("channel-regions")
+    mine = [
+        e.metric for e in case.predictions if variant in (e.variant, e.against)
+    ]
     assert set(mine) <= set(metrics)
-    assert metrics == run(arm, seed=2, budget=budget)
+    assert metrics == run(variant, seed=2, budget=budget)
 
 
 def test_the_mass_in_front_is_that_of_open_gates(models, shown):

@@ -26,11 +26,11 @@ EXAMPLE = ROOT / "tests" / "trials" / "example_claim.py"
 TINY = '''
 """Is two more than one?"""
 from torch import nn
-from attncourse.trials import Arm, Budget, Claim, Prediction, Profile
+from attncourse.trials import Variant, Budget, Claim, Prediction, Profile
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    return {"score": budget.epochs * (len(arm) + seed / 8)}
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    return {"score": budget.epochs * (len(variant) + seed / 8)}
 
 
 CLAIM = Claim(
@@ -38,9 +38,9 @@ CLAIM = Claim(
     origin="none",
     source="Arithmetic.",
     scene="None.",
-    arms={
-        "one": Arm("one", lambda: nn.Linear(3, 5)),
-        "three": Arm("three", lambda: nn.Linear(3, 7)),
+    variants={
+        "one": Variant("one", lambda: nn.Linear(3, 5)),
+        "three": Variant("three", lambda: nn.Linear(3, 7)),
     },
     control="one",
     run=run,
@@ -91,8 +91,8 @@ def test_a_claim_is_registered_by_its_file(tiny):
     assert record.seeds == (0, 1, 2)
     assert record.statement == "Three is more than one."
     assert record.settings["epochs"] == 2
-    assert record.arms["three"].metrics["score"] == (10.0, 10.25, 10.5)
-    assert record.arms["three"].parameters == 28
+    assert record.variants["three"].metrics["score"] == (10.0, 10.25, 10.5)
+    assert record.variants["three"].parameters == 28
     assert record.command == (
         "python -m attncourse trials run X7 --profile full --seeds 3"
     )
@@ -105,7 +105,7 @@ def test_a_claim_is_registered_by_its_file(tiny):
 def test_numbers_order_the_claims(tiny):
     known = [name for name in claims() if name.startswith("E")]
     assert known == sorted(known, key=lambda name: int(name[1:]))
-    assert {"E3", "E28"} < set(known)
+    assert {"attention-occlusion", "query-pooling"} < set(known)
 
 
 def test_the_profile_and_the_seeds_can_be_chosen(tiny):
@@ -170,14 +170,14 @@ def test_a_reader_adds_a_claim_by_adding_one_file(tmp_path):
     assert "X1: Depth is worth more than width." in trials("list")
     trials("run", "X1", "--profile", "quick", "--seeds", "2")
     record = load("X1", tmp_path / "book" / "results" / ".quick")
-    assert set(record.arms) == {"wide", "tall"}
+    assert set(record.variants) == {"wide", "tall"}
     assert record.settings["scenes"] == 400
     assert all(
         0 < value < 1
-        for arm in record.arms.values()
-        for value in arm.metrics["accuracy"]
+        for variant in record.variants.values()
+        for value in variant.metrics["accuracy"]
     )
-    wide, tall = record.arms["wide"], record.arms["tall"]
+    wide, tall = record.variants["wide"], record.variants["tall"]
     assert tall.parameters == pytest.approx(wide.parameters, rel=0.1)
     assert "Depth is worth" in trials("show", "X1")
 
@@ -188,16 +188,16 @@ def standing(mean, spread, count=5):
     scale = spread / math.sqrt(sum(x * x for x in shape) / (count - 1))
     kept = small_record()
     plain = replace(
-        kept.arms["plain"], metrics={"accuracy": Series([0.5] * count)}
+        kept.variants["plain"], metrics={"accuracy": Series([0.5] * count)}
     )
     better = replace(
-        kept.arms["better"],
+        kept.variants["better"],
         metrics={"accuracy": Series(0.5 + mean + scale * x for x in shape)},
     )
     return replace(
         kept,
         seeds=tuple(range(count)),
-        arms={"plain": plain, "better": better},
+        variants={"plain": plain, "better": better},
     )
 
 
@@ -220,7 +220,7 @@ def test_the_whole_corrected_interval_decides(shift, verdict):
     assert "accuracy of better minus plain is above 0.2" in prediction.rule
 
 
-def test_a_prediction_may_concern_one_arm_alone():
+def test_a_prediction_may_concern_one_variant_alone():
     prediction = Prediction("", "accuracy", "better", None, above=0.5)
     record = standing(0.25, 0.01)
     interval = prediction.interval(record)
@@ -239,11 +239,13 @@ def test_every_claim_is_complete(name):
     assert case.source
     assert case.origin
     assert (ROOT / "lessons" / f"{case.lesson}.ipynb").is_file()
-    assert case.control in case.arms
+    assert case.control in case.variants
     assert case.predictions
     for prediction in case.predictions:
-        assert prediction.arm in case.arms
-        assert prediction.against is None or prediction.against in case.arms
+        assert prediction.variant in case.variants
+        assert (
+            prediction.against is None or prediction.against in case.variants
+        )
     assert case.full.seeds >= case.quick.seeds >= 5
     lines = claim_file(name).read_text().splitlines()
     assert len(lines) <= 180, "a claim is a short file"
@@ -253,11 +255,13 @@ def test_every_claim_is_complete(name):
 def test_the_record_is_that_of_the_claim(name):
     case, record = claim(name), load(name)
     assert record.statement == case.statement
-    assert set(record.arms) == set(case.arms)
+    assert set(record.variants) == set(case.variants)
     assert record.control == case.control
     assert record.profile == "full"
     assert len(record.seeds) >= case.full.seeds >= 5
     for prediction in case.predictions:
         assert prediction.verdict(record)
     for metric in case.metrics:
-        assert any(metric in arm.metrics for arm in record.arms.values())
+        assert any(
+            metric in variant.metrics for variant in record.variants.values()
+        )

@@ -26,7 +26,7 @@ from tests.trials.standins import count_up
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 80_000_000
-JOBS = [(arm, seed) for seed in range(4) for arm in ("plain", "wide")]
+JOBS = [(variant, seed) for seed in range(4) for variant in ("plain", "wide")]
 
 needs_linux = pytest.mark.skipif(
     sys.platform != "linux", reason="Ray's clusters in one machine need Linux"
@@ -34,7 +34,9 @@ needs_linux = pytest.mark.skipif(
 
 
 def tasks(run, jobs=JOBS):
-    return [partial(attempt, run, arm, seed, None) for arm, seed in jobs]
+    return [
+        partial(attempt, run, variant, seed, None) for variant, seed in jobs
+    ]
 
 
 def logged(run, folder, jobs=JOBS):
@@ -110,7 +112,7 @@ def break_off(cluster, folder):
     os.kill(process, signal.SIGKILL)
     (other,) = cluster.worker_nodes
     cluster.remove_node(other, allow_graceful=False)
-    return [(arm, seed) for arm, seed, *_ in broken]
+    return [(variant, seed) for variant, seed, *_ in broken]
 
 
 @needs_linux
@@ -132,7 +134,7 @@ def test_a_trial_survives_its_workers_and_nodes(cluster, tmp_path):
 
     assert sorted(number for number, _ in outcomes) == list(range(len(JOBS)))
     for number, outcome in outcomes:
-        assert (outcome.arm, outcome.seed) == JOBS[number]
+        assert (outcome.variant, outcome.seed) == JOBS[number]
         assert outcome.metrics == expected[number].metrics
     losses = {outcome.metrics["loss"] for _, outcome in outcomes}
     assert len(losses) == len(JOBS)
@@ -163,7 +165,7 @@ def test_a_run_that_fails_ends_the_others(cluster, tmp_path):
         )
     assert type(found.value) is RuntimeError
     assert str(found.value) == str(expected.value)
-    assert str(found.value).startswith("arm 'plain', seed 0 failed")
+    assert str(found.value).startswith("variant 'plain', seed 0 failed")
     starts = logged_run.lines(there, "start")
     assert Counter(line[:2] for line in starts)["plain", 0] == 1
     assert len(starts) < len(jobs)
@@ -200,7 +202,7 @@ def test_a_node_must_have_what_the_trial_was_started_with(
 
 
 def test_only_the_source_that_a_node_imports_is_compared(monkeypatch):
-    def typed_in(arm, seed):
+    def typed_in(variant, seed):
         return {"accuracy": 0.5}
 
     typed_in.__module__ = "__main__"

@@ -28,7 +28,7 @@ def test_a_claim_is_run_listed_and_shown(tiny, capsys):
     out = capsys.readouterr().out
     assert "X7: Three is more than one.\n    supported; 3 seeds, full" in out
     assert "this code" in out
-    assert "E11: Attention pooling makes" in out
+    assert "additive-gain: Attention pooling makes" in out
     assert "    not recorded" in out
 
     assert main(["trials", "show", "X7", *results]) == 0
@@ -68,13 +68,17 @@ def test_other_code_is_told(tiny, capsys):
         (["trials", "run", "nix"], 1, "error: no claim with the id 'nix'"),
         (["trials", "show", "nix"], 1, "error: no claim with the id 'nix'"),
         (
-            ["trials", "run", "E11", "--seeds", "1"],
+            ["trials", "run", "additive-gain", "--seeds", "1"],
             1,
             "error: seeds must be two or more",
         ),
-        (["trials", "run", "E3", "--all"], 2, "not allowed with argument"),
         (
-            ["trials", "run", "E3", "--gpus", "0.5"],
+            ["trials", "run", "attention-occlusion", "--all"],
+            2,
+            "not allowed with argument",
+        ),
+        (
+            ["trials", "run", "attention-occlusion", "--gpus", "0.5"],
             1,
             "error: address and gpus need the backend ray",
         ),
@@ -96,7 +100,7 @@ def test_help_names_the_commands(capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "trials list, show and repeat" in printed
     assert main(["trials", "-h"]) == 0
-    assert "trials run E18" in capsys.readouterr().out
+    assert "trials run close-looks" in capsys.readouterr().out
 
 
 def test_an_interruption_has_its_own_status(tiny, capsys, monkeypatch):

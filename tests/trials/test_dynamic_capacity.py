@@ -3,12 +3,12 @@ import torch
 from torch.testing import assert_close
 
 from attncourse.attention import DynamicCapacity
-from attncourse.measure import cost
+from attncourse.metrics import cost
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.dynamic_capacity import (
-    ARMS,
     CANVAS,
     COUNTS,
+    VARIANTS,
     Finest,
     anothers,
     dynamic_loss,
@@ -27,11 +27,14 @@ BUDGET = Budget(scenes=71, epochs=2, test_scenes=37)
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {name: seeded(arm) for name, arm in claim("E18").arms.items()}
+    return {
+        name: seeded(variant)
+        for name, variant in claim("close-looks").variants.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def work(models):
     }
 
 
-def test_all_dynamic_arms_start_alike(models):
+def test_all_dynamic_variants_start_alike(models):
     first = models["saliency"].state_dict()
     for name, model in models.items():
         if isinstance(model, DynamicCapacity):
@@ -69,7 +72,7 @@ def test_whole_networks_are_the_ends_of_the_dynamic_one(models, shown):
         ("coarse", dynamic.coarse, 0),
         ("fine", dynamic.fine, 100),
     ]:
-        whole = ARMS[name][1]().eval()
+        whole = VARIANTS[name][1]().eval()
         whole.trunk = trunk
         whole.hidden, whole.classifier = dynamic.hidden, dynamic.classifier
         ends = with_patches(dynamic, count)
@@ -82,8 +85,8 @@ def test_whole_networks_are_the_ends_of_the_dynamic_one(models, shown):
 
 
 def test_places_of_the_controls(models, shown):
-    def chosen(arm):
-        return models[arm].look(shown.images).chosen
+    def chosen(variant):
+        return models[variant].look(shown.images).chosen
 
     assert {44, 45, 54} == set(chosen("centre")[0].tolist())
     assert (chosen("centre") == chosen("centre")[0]).all()
@@ -92,7 +95,7 @@ def test_places_of_the_controls(models, shown):
 
 
 def test_the_ink_of_a_dot():
-    model = ARMS["ink"][1]().eval()
+    model = VARIANTS["ink"][1]().eval()
     image = torch.zeros(1, 1, 80, 80)
     image[0, 0, 3, 77] = 1
     seen = model.look(image).saliency[0, 0]
@@ -141,18 +144,18 @@ def test_the_hint_moves_the_coarse_half_alone(models, shown):
 
 
 @pytest.mark.parametrize(
-    ("arm", "extra"),
+    ("variant", "extra"),
     [
         ("coarse-wide", set()),
         ("random", {"hit", "hit_any"}),
         ("no-hint", {"hit", "hit_any", "drop_moved", "drop_anothers"}),
     ],
 )
-def test_a_short_run_gives_all_metrics(arm, extra):
-    metrics = run(arm, seed=2, budget=BUDGET)
+def test_a_short_run_gives_all_metrics(variant, extra):
+    metrics = run(variant, seed=2, budget=BUDGET)
     maps = {"area", "mass", "pointing", "pointing_chance", "pointing_centre"}
     assert set(metrics) == {"accuracy"} | extra | (maps if extra else set())
-    assert metrics == run(arm, seed=2, budget=BUDGET)
+    assert metrics == run(variant, seed=2, budget=BUDGET)
     if extra:
         assert metrics["hit"] <= metrics["hit_any"]
 

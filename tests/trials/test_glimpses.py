@@ -4,8 +4,8 @@ import torch
 from attncourse.attention.recurrent_attention import GaussianReader
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.glimpses import (
-    ARMS,
     REACH,
+    VARIANTS,
     centre_of_mass,
     glimpser,
     inside,
@@ -20,11 +20,14 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {name: seeded(arm) for name, arm in claim("E23").arms.items()}
+    return {
+        name: seeded(variant)
+        for name, variant in claim("glimpse-policy").variants.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def shown():
     return scenes(31, split="test").draw()
 
 
-def test_arms_with_the_same_reader_start_alike(models):
+def test_variants_with_the_same_reader_start_alike(models):
     first = models["centre"].state_dict()
     for name in "random", "reinforce", "differentiable", "ink":
         for key, value in models[name].state_dict().items():
@@ -40,8 +43,8 @@ def test_arms_with_the_same_reader_start_alike(models):
 
 
 def test_places_of_the_controls(models, shown):
-    def places(arm):
-        return models[arm].play(shown.images).locations
+    def places(variant):
+        return models[variant].play(shown.images).locations
 
     assert places("centre").abs().max() == 0
     drawn = places("random")
@@ -88,7 +91,7 @@ def test_replay_gives_the_network_its_own_answer(models, shown):
 
 
 def test_reinforce_reaches_policy_and_baseline(shown):
-    model = ARMS["reinforce"][1]().train()
+    model = VARIANTS["reinforce"][1]().train()
     loss, logits = reinforced(model, shown.images, shown.labels, None)
     loss.backward()
     assert logits.shape == (31, 10)
@@ -96,12 +99,12 @@ def test_reinforce_reaches_policy_and_baseline(shown):
         assert part.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("arm", list(ARMS))
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=67, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     assert {"accuracy", "hit", "mass", "hit_1", "hit_5"} < set(metrics)
     assert metrics["hit"] == metrics["hit_5"]
     drops = {name for name in metrics if name.startswith("drop")}
-    assert bool(drops) == (arm in ("reinforce", "differentiable"))
-    assert metrics == run(arm, seed=2, budget=budget)
+    assert bool(drops) == (variant in ("reinforce", "differentiable"))
+    assert metrics == run(variant, seed=2, budget=budget)

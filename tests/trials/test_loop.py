@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from attncourse.scenes import Scenes
+from attncourse.data import Scenes
 from attncourse.trials import classification, evaluate, fit, training_on
 from tests.trials.standins import Drawn, bright_half, linear, with_dropout
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from attncourse.attention import AdditivePooling2d
-from attncourse.exhibits.additive import ColumnSoftmaxPooling2d
+from attncourse.bugs.additive import ColumnSoftmaxPooling2d
 from attncourse.models import AttentionCNN, AveragePooling2d
 from attncourse.trials import (
     ClassActivation,

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    return models_of("E22")
+    return models_of("scale-attention")
 
 
 def test_scenes_have_as_many_digits_of_each_size():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attncourse.scenes import ClutteredDigits
+from attncourse.data import ClutteredDigits
 from attncourse.trials import Budget
 from attncourse.trials.setups.occlusion import (
     CANVAS,
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    return models_of("E3")
+    return models_of("attention-occlusion")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_the_control_has_as_many_parameters_as_attention(models):
         assert size(models[f"{name}+squares"]) == size(models[name])
 
 
-def test_all_arms_start_from_the_same_trunk(models):
+def test_all_variants_start_from_the_same_trunk(models):
     first = models["average"].state_dict()
     for model in models.values():
         for name, ours in model.state_dict().items():
@@ -110,10 +110,10 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("arm", ["average+mlp", "attention+squares"])
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize("variant", ["average+mlp", "attention+squares"])
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     curves = {
         kind: [metrics.pop(f"accuracy{kind}_{side}") for side in SIDES]
         for kind in KINDS
@@ -123,9 +123,9 @@ def test_a_short_run_gives_all_metrics(arm):
         assert metrics[f"retained{kind}"] == pytest.approx(
             sum(curve) / 4 / metrics["accuracy"]
         )
-    again = run(arm, seed=2, budget=budget)
+    again = run(variant, seed=2, budget=budget)
     assert metrics.items() <= again.items()
-    if arm == "average+mlp":
+    if variant == "average+mlp":
         assert metrics["spared"] == pytest.approx(0, abs=1e-6)
         share = 8**2 / CANVAS**2
         assert metrics["hole_mass"] == pytest.approx(share, abs=1e-6)

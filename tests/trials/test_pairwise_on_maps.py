@@ -29,23 +29,23 @@ def scenes():
     return TwoDigits(37, seed=5).draw()
 
 
-def seeded(arm):
+def seeded(variant):
     torch.manual_seed(3)
-    return build(arm).eval()
+    return build(variant).eval()
 
 
 def test_the_controls_have_as_many_parameters():
     plain = size(seeded("none"))
     block = 1321
-    for arm in ("uniform", "sagan-2", "sagan-3", "sagan-open", "queries"):
-        assert size(seeded(arm)) == plain + block
+    for variant in ("uniform", "sagan-2", "sagan-3", "sagan-open", "queries"):
+        assert size(seeded(variant)) == plain + block
     assert size(seeded("sagan-every")) == plain + 3 * block
     extra = size(seeded("convolution")) - plain
     assert extra == pytest.approx(block, rel=0.02)
 
 
 @pytest.mark.parametrize(
-    ("arm", "stages"),
+    ("variant", "stages"),
     [
         ("none", []),
         ("sagan", [0]),
@@ -55,8 +55,8 @@ def test_the_controls_have_as_many_parameters():
         ("non-local-every", [0, 1, 2]),
     ],
 )
-def test_where_the_blocks_stand(arm, stages):
-    mixer = seeded(arm).mixer
+def test_where_the_blocks_stand(variant, stages):
+    mixer = seeded(variant).mixer
     assert len(mixer.blocks) == 3
     found = [n for n, layer in enumerate(mixer.attention) if size(layer)]
     assert found == stages
@@ -73,20 +73,20 @@ def test_the_convolution_gathers_from_neighbours_alone():
     assert seen.sum() == 9
 
 
-@pytest.mark.parametrize("arm", LAYERS)
-def test_all_arms_start_as_the_same_network(arm, scenes):
-    first, other = seeded("none"), seeded(arm)
+@pytest.mark.parametrize("variant", LAYERS)
+def test_all_variants_start_as_the_same_network(variant, scenes):
+    first, other = seeded("none"), seeded(variant)
     for name, parameter in first.mixer.blocks.named_parameters():
         assert torch.equal(parameter, other.mixer.blocks.get_parameter(name))
     same = torch.allclose(
         first(scenes.images), other(scenes.images), atol=1e-6
     )
-    assert same == (arm != "sagan-open")
+    assert same == (variant != "sagan-open")
 
 
-@pytest.mark.parametrize("arm", ["sagan", "non-local", "queries"])
-def test_changing_the_weights(arm, scenes):
-    model = seeded(arm)
+@pytest.mark.parametrize("variant", ["sagan", "non-local", "queries"])
+def test_changing_the_weights(variant, scenes):
+    model = seeded(variant)
     with watch(model) as maps:
         model(scenes.images)
     before = next(iter(maps.values()))
@@ -127,7 +127,7 @@ def test_gates_start_closed_or_open():
 
 
 @pytest.mark.parametrize(
-    ("arm", "extra"),
+    ("variant", "extra"),
     [
         ("none", set()),
         ("convolution", {"gate"}),
@@ -144,7 +144,7 @@ def test_gates_start_closed_or_open():
         ),
     ],
 )
-def test_a_short_run_gives_all_metrics(arm, extra):
-    metrics = run(arm, seed=2, budget=SHORT)
+def test_a_short_run_gives_all_metrics(variant, extra):
+    metrics = run(variant, seed=2, budget=SHORT)
     assert set(metrics) == extra | {"accuracy", "near", "far", "peak_mib"}
-    assert metrics == run(arm, seed=2, budget=SHORT)
+    assert metrics == run(variant, seed=2, budget=SHORT)

@@ -6,11 +6,11 @@ from torch.testing import assert_close
 from attncourse.models import AveragePooling2d
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.pooling import (
-    ARMS,
     CANVAS,
     CHANNELS,
     HEADS,
     SIZES,
+    VARIANTS,
     HiddenPooling,
     MeanQueryPooling,
     SeveralSizes,
@@ -22,11 +22,11 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build()
+        return variant.build()
 
-    return {name: seeded(arm) for name, arm in ARMS.items()}
+    return {name: seeded(variant) for name, variant in VARIANTS.items()}
 
 
 def size(model):
@@ -65,13 +65,13 @@ def test_sizes_seeds_and_epochs_give_other_scenes():
 def test_the_hidden_layer_has_about_as_many_parameters_as_the_query(models):
     query = size(models["query4"]) - size(models["average"])
     assert query == size(models["query"]) - size(models["average"]) == 3200
-    for arm, plain in ("average+mlp", "average"), ("gem+mlp", "gem"):
-        hidden = size(models[arm]) - size(models[plain])
+    for variant, plain in ("average+mlp", "average"), ("gem+mlp", "gem"):
+        hidden = size(models[variant]) - size(models[plain])
         assert abs(hidden - query) <= 0.02 * query
     assert size(models["gem"]) == size(models["max"]) + 1
 
 
-def test_all_arms_start_from_the_same_trunk(models):
+def test_all_variants_start_from_the_same_trunk(models):
     first = models["average"]
     for model in models.values():
         for part in "features", "classifier":
@@ -125,21 +125,21 @@ def test_the_hidden_layer_stands_before_the_pooling():
     assert_close(weights, torch.full((4, 1, 5, 5), 1 / 25))
 
 
-@pytest.mark.parametrize("arm", ["gem+mlp", "query4", "clip"])
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize("variant", ["gem+mlp", "query4", "clip"])
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=84, epochs=1, test_scenes=36)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     for name in "accuracy", "mass", "pointing":
         parts = [metrics[f"{name}_{side}"] for side in SIZES]
         assert metrics[name] == pytest.approx(sum(parts) / 3)
     areas = sum(side**2 for side in SIZES) / 3
     assert metrics["area"] == pytest.approx(areas / CANVAS**2)
-    case = claim("E28")
+    case = claim("query-pooling")
     assert set(case.metrics) <= set(metrics)
     assert {each.metric for each in case.predictions} <= set(metrics)
-    assert metrics == run(arm, seed=2, budget=budget)
+    assert metrics == run(variant, seed=2, budget=budget)
 
 
 def test_the_budget_has_as_many_scenes_of_each_size():
-    for profile in claim("E28").quick, claim("E28").full:
+    for profile in claim("query-pooling").quick, claim("query-pooling").full:
         assert profile.budget.scenes % 3 == profile.budget.test_scenes % 3 == 0

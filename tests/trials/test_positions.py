@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attncourse.scenes import digits
+from attncourse.data import digits
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.positions import (
     PATCH,
@@ -13,11 +13,11 @@ from tests.trials.standins import models_of, size
 
 pytestmark = pytest.mark.lengthy
 
-ARMS = claim("E27").arms
+VARIANTS = claim("need-positions").variants
 
 
-def test_all_arms_have_about_as_many_parameters():
-    sizes = [size(model) for model in models_of("E27").values()]
+def test_all_variants_have_about_as_many_parameters():
+    sizes = [size(model) for model in models_of("need-positions").values()]
     assert max(sizes) < 1.11 * min(sizes)
 
 
@@ -41,15 +41,15 @@ def test_shuffling_moves_whole_patches():
     assert patches(moved.images) == patches(scenes.images)
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_only_the_network_without_positions_misses_the_shuffle(arm):
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_only_the_network_without_positions_misses_the_shuffle(variant):
     torch.manual_seed(1)
-    model = ARMS[arm].build().eval()
+    model = VARIANTS[variant].build().eval()
     scenes = digits("test")
     images = scenes.images[:7]
     moved = with_shuffled_patches(scenes).images[:7]
     same = torch.allclose(model(images), model(moved), atol=1e-5)
-    assert same == (arm == "none")
+    assert same == (variant == "none")
 
 
 def test_a_short_run_gives_all_metrics():

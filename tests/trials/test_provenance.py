@@ -25,10 +25,10 @@ def package(tmp_path, monkeypatch):
 
 RUN = """
 from attncourse.attention import {mechanism}
-from attncourse.trials import Arm, fit
+from attncourse.trials import Variant, fit
 
 
-def run(arm, seed):
+def run(variant, seed):
     return {{}}
 """
 

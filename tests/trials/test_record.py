@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from attncourse.measure import paired_bootstrap
+from attncourse.metrics import paired_bootstrap
 from attncourse.trials import Series, load, record
 from tests.trials.standins import small_record
 
@@ -29,7 +29,7 @@ def test_a_record_comes_back_as_it_was(folder):
 def test_the_file_itself_tells_the_numbers(folder):
     data = json.loads((folder / "small.json").read_text())
     assert data["schema"] == 2
-    assert data["arms"]["better"]["metrics"]["accuracy"] == {
+    assert data["variants"]["better"]["metrics"]["accuracy"] == {
         "per_seed": [0.625, 0.875, 0.75],
         "mean": 0.75,
         "std": 0.125,
@@ -58,7 +58,7 @@ def test_a_series_is_a_list_with_mean_and_spread():
     assert Series([4.0]).std == 0.0
 
 
-def test_differences_against_the_control_and_any_other_arm():
+def test_differences_against_the_control_and_any_other_variant():
     small = small_record()
     kept = small.differences["better"]["accuracy"]
     assert small.difference("better", "accuracy") is kept
@@ -67,10 +67,10 @@ def test_differences_against_the_control_and_any_other_arm():
     assert back == pytest.approx((-0.125, -0.125, -0.125))
 
 
-def test_the_table_shows_cost_and_spread_of_each_arm():
+def test_the_table_shows_cost_and_spread_of_each_variant():
     rows = small_record().table(["accuracy", "mass"]).splitlines()
     assert rows[0] == (
-        "| arm | parameters | multiply-adds | seconds | accuracy | mass |"
+        "| variant | parameters | multiply-adds | seconds | accuracy | mass |"
     )
     assert len(rows) == 4
     assert rows[3] == (
@@ -110,7 +110,7 @@ def test_a_record_under_another_name_is_refused(folder):
 
 
 def accuracy(data):
-    return data["arms"]["better"]["metrics"]["accuracy"]
+    return data["variants"]["better"]["metrics"]["accuracy"]
 
 
 def interval(data):
@@ -125,12 +125,12 @@ def interval(data):
         (lambda d: d.update(schema=1), "schema 1 is not 2"),
         (lambda d: d.update(schema=True), "schema must be a int, got 'True'"),
         (lambda d: d.update(name=3), "name must be a str, got '3'"),
-        (lambda d: d.update(arms=[]), "arms must be an object"),
+        (lambda d: d.update(variants=[]), "variants must be an object"),
         (lambda d: d.update(seeds={}), "seeds must be a list"),
         (lambda d: d.update(seeds=[0, 1.5, 2]), r"seeds\[1\] must be a int"),
         (lambda d: d.update(seeds=[0, 1, 1]), "seeds must be two or more"),
         (lambda d: d.update(control="nix"), "control 'nix' is not one"),
-        (lambda d: d["arms"].pop("better"), "differences must be those"),
+        (lambda d: d["variants"].pop("better"), "differences must be those"),
         (lambda d: d.update(differences={}), "differences must be those"),
         (lambda d: d["hardware"].pop("cpu"), r"hardware\.cpu is missing"),
         (lambda d: d["time"].update(wall="9 s"), "wall must be a finite"),
@@ -143,8 +143,8 @@ def interval(data):
         (lambda d: accuracy(d).update(mean=float("nan")), "must be a finite"),
         (lambda d: accuracy(d).update(mean=True), "mean must be a finite"),
         (
-            lambda d: d["arms"]["plain"]["seconds"].append(1.0),
-            r"arms\.plain\.seconds has 4 values for 3 seeds",
+            lambda d: d["variants"]["plain"]["seconds"].append(1.0),
+            r"variants\.plain\.seconds has 4 values for 3 seeds",
         ),
         (lambda d: interval(d).update(low=0.2), "not lie in its interval"),
         (lambda d: interval(d).update(high=0.1), "not lie in its interval"),
@@ -184,11 +184,11 @@ def test_every_record_of_the_course_is_whole():
     assert files
     for name in files:
         kept = load(name)
-        control = kept.arms[kept.control].metrics
-        for arm, metrics in kept.differences.items():
+        control = kept.variants[kept.control].metrics
+        for variant, metrics in kept.differences.items():
             for metric, value in metrics.items():
                 again = paired_bootstrap(
-                    kept.arms[arm].metrics[metric], control[metric]
+                    kept.variants[variant].metrics[metric], control[metric]
                 )
                 assert again == pytest.approx(value, abs=1e-9)
         assert kept.command.startswith(

@@ -1,6 +1,6 @@
 """Recorded runs are repeated, and must land where the record says.
 
-All of them would take hours, so every day another sample is drawn, one arm
+All of them would take hours, so every day another sample is drawn, one variant
 and one seed of each claim in it. To repeat a failure on another day set
 ``ATTNCOURSE_SAMPLE`` to its date.
 """
@@ -24,13 +24,13 @@ SECONDS = 30.0
 
 @cache
 def quick_runs() -> dict[str, list[tuple[str, int]]]:
-    """Arms and seeds of every record that are quick enough to repeat."""
+    """Variants and seeds of every record that are quick enough to repeat."""
     known = recorded()
     records = {name: load(name) for name in claims() if name in known}
     return {
         name: [
-            (arm, seed)
-            for arm, result in record.arms.items()
+            (variant, seed)
+            for variant, result in record.variants.items()
             for seed, seconds in zip(record.seeds, result.seconds, strict=True)
             if seconds < SECONDS
         ]
@@ -39,7 +39,7 @@ def quick_runs() -> dict[str, list[tuple[str, int]]]:
 
 
 def sample(day: str) -> list[tuple[str, str, int]]:
-    """Draw claims, and of each an arm that is quick enough and a seed."""
+    """Draw claims, and of each a variant that is quick enough and a seed."""
     draw = random.Random(day)
     runs = {name: jobs for name, jobs in quick_runs().items() if jobs}
     drawn = draw.sample(list(runs), min(SIZE, len(runs)))
@@ -75,12 +75,12 @@ def test_every_claim_is_drawn_within_two_months():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "arm", "seed"), sample(DAY))
-def test_a_recorded_run_repeats(name, arm, seed):
+@pytest.mark.parametrize(("name", "variant", "seed"), sample(DAY))
+def test_a_recorded_run_repeats(name, variant, seed):
     case, record = claim(name), load(name)
     budget = case.profile(record.profile).budget
-    again = attempt(partial(case.run, budget=budget), arm, seed)
+    again = attempt(partial(case.run, budget=budget), variant, seed)
     for metric in case.metrics:
         if metric in again.metrics:
-            series = record.arms[arm].metrics[metric]
+            series = record.variants[variant].metrics[metric]
             assert within(again.metrics[metric], series), metric

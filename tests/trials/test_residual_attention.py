@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attncourse.measure import cost
+from attncourse.metrics import cost
 from attncourse.trials import Budget
 from attncourse.trials.setups.residual_attention import (
     run,
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    return models_of("E21")
+    return models_of("one-plus-mask")
 
 
 def test_the_longer_trunk_does_as_much_work_as_four_masks(models):
     images = torch.zeros(1, 1, 32, 32)
     work = {
-        arm: cost(models[arm], images, repeats=1).multiply_adds
-        for arm in ("residual_x4", "longer_trunk")
+        variant: cost(models[variant], images, repeats=1).multiply_adds
+        for variant in ("residual_x4", "longer_trunk")
     }
     ratio = work["longer_trunk"] / work["residual_x4"]
     assert ratio == pytest.approx(1, abs=0.02)

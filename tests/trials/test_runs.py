@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from attncourse.trials import Trial, load, run_trials, runs
-from tests.trials.standins import ARMS, count_up
+from tests.trials.standins import VARIANTS, count_up
 
 # A run that leaves a line in a log, and can be told to hang or to fail.
 SCRIPT = """
@@ -20,14 +20,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def run(arm, seed):
+def run(variant, seed):
     with open(HERE / "log", "a") as log:
-        print(arm, seed, file=log)
-    if (HERE / "hang").exists() and (arm, seed) == ("wide", 1):
+        print(variant, seed, file=log)
+    if (HERE / "hang").exists() and (variant, seed) == ("wide", 1):
         time.sleep(60)
-    if (HERE / "fail").exists() and (arm, seed) == ("wide", 1):
+    if (HERE / "fail").exists() and (variant, seed) == ("wide", 1):
         raise KeyError("no such luck")
-    return {"accuracy": len(arm) + seed / 8}
+    return {"accuracy": len(variant) + seed / 8}
 """
 KILLED = """
 import sys
@@ -37,10 +37,10 @@ import scripted
 from tests.trials.test_runs import go
 go(scripted.run, Path({here!r}))
 """
-JOBS = [(arm, seed) for seed in range(3) for arm in ("plain", "wide")]
+JOBS = [(variant, seed) for seed in range(3) for variant in ("plain", "wide")]
 
 
-def planned(run, name="wider", arms=ARMS, **changes):
+def planned(run, name="wider", variants=VARIANTS, **changes):
     arguments = {
         "statement": "Wider is better.",
         "control": "plain",
@@ -50,7 +50,7 @@ def planned(run, name="wider", arms=ARMS, **changes):
         "settings": {"epochs": 3},
         **changes,
     }
-    return Trial(name, run, arms, **arguments)
+    return Trial(name, run, variants, **arguments)
 
 
 def go(run, folder, *, workers=1, **changes):
@@ -82,24 +82,24 @@ def read(path, monkeypatch):
 def log(folder):
     lines = (folder / "log").read_text().splitlines()
     (folder / "log").unlink()
-    return [(arm, int(seed)) for arm, seed in map(str.split, lines)]
+    return [(variant, int(seed)) for variant, seed in map(str.split, lines)]
 
 
-def test_the_record_holds_every_arm_and_seed(tmp_path):
+def test_the_record_holds_every_variant_and_seed(tmp_path):
     record = go(count_up, tmp_path)
     assert load("wider", tmp_path) == record
-    assert record.arms["plain"].metrics["accuracy"] == (5.0, 5.125, 5.25)
-    assert record.arms["wide"].metrics["accuracy"] == (4.0, 4.125, 4.25)
+    assert record.variants["plain"].metrics["accuracy"] == (5.0, 5.125, 5.25)
+    assert record.variants["wide"].metrics["accuracy"] == (4.0, 4.125, 4.25)
     assert record.difference("wide", "accuracy") == (-1.0, -1.0, -1.0)
-    assert record.arms["plain"].parameters == 24 * 2 + 2
-    assert record.arms["plain"].multiply_adds == 24 * 2
+    assert record.variants["plain"].parameters == 24 * 2 + 2
+    assert record.variants["plain"].multiply_adds == 24 * 2
     assert record.settings == {"epochs": 3}
     assert record.hardware["workers"] == record.hardware["threads"] == 1
     assert record.hardware["backend"] == "local"
     assert record.time.wall > 0
     assert record.time.runs_reused == 0
     assert record.time.runs == pytest.approx(
-        sum(s for arm in record.arms.values() for s in arm.seconds)
+        sum(s for variant in record.variants.values() for s in variant.seconds)
     )
 
 
@@ -114,7 +114,7 @@ def test_runs_have_one_thread_and_leave_the_random_state_alone(tmp_path):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
-    assert record.arms["wide"].metrics["threads"] == (1.0, 1.0, 1.0)
+    assert record.variants["wide"].metrics["threads"] == (1.0, 1.0, 1.0)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -123,8 +123,8 @@ def test_two_workers_give_what_one_gives(tmp_path):
     one = go(count_up, tmp_path / "one")
     two = go(count_up, tmp_path / "two", workers=2)
     assert two.hardware["workers"] == 2
-    for arm in ARMS:
-        assert one.arms[arm].metrics == two.arms[arm].metrics
+    for variant in VARIANTS:
+        assert one.variants[variant].metrics == two.variants[variant].metrics
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_a_killed_trial_goes_on_where_it_was(tmp_path, scripted):
     record = go(scripted.run, tmp_path)
     assert log(tmp_path) == JOBS[3:]
     assert record.time.runs_reused == 3
-    assert record.arms["wide"].metrics["accuracy"] == (4.0, 4.125, 4.25)
+    assert record.variants["wide"].metrics["accuracy"] == (4.0, 4.125, 4.25)
 
 
 def test_more_seeds_add_only_their_own_runs(tmp_path, scripted):
@@ -161,7 +161,9 @@ def test_more_seeds_add_only_their_own_runs(tmp_path, scripted):
 
 def test_a_failing_run_is_named_and_the_others_are_kept(tmp_path, scripted):
     (tmp_path / "fail").touch()
-    with pytest.raises(RuntimeError, match="arm 'wide', seed 1 failed: 'no"):
+    with pytest.raises(
+        RuntimeError, match="variant 'wide', seed 1 failed: 'no"
+    ):
         go(scripted.run, tmp_path)
     assert log(tmp_path) == JOBS[:4]
     (tmp_path / "fail").unlink()
@@ -185,21 +187,21 @@ def test_nothing_stale_is_reused(tmp_path, scripted, monkeypatch):
     path.write_text(SCRIPT.replace("seed / 8", "seed / 4"))
     changed = go(read(path, monkeypatch).run, tmp_path)
     assert log(tmp_path) == JOBS, "other code"
-    assert changed.arms["wide"].metrics["accuracy"] == (4.0, 4.25, 4.5)
+    assert changed.variants["wide"].metrics["accuracy"] == (4.0, 4.25, 4.5)
 
     path.write_text(SCRIPT + "\n# explained\n")
     go(read(path, monkeypatch).run, tmp_path)
     assert not (tmp_path / "log").exists(), "only a comment"
 
 
-def bound(arm, seed, *, scale):
+def bound(variant, seed, *, scale):
     return {"accuracy": scale * seed}
 
 
 def test_bound_arguments_belong_to_the_run(tmp_path):
     go(partial(bound, scale=2.0), tmp_path)
     other = go(partial(bound, scale=3.0), tmp_path)
-    assert other.arms["plain"].metrics["accuracy"] == (0.0, 3.0, 6.0)
+    assert other.variants["plain"].metrics["accuracy"] == (0.0, 3.0, 6.0)
     assert other.time.runs_reused == 0
 
 
@@ -211,10 +213,10 @@ def test_a_damaged_part_is_not_believed(tmp_path):
     part.write_text(part.read_text()[:20])
     record = go(count_up, tmp_path)
     assert record.time.runs_reused == 5
-    assert record.arms["wide"].metrics["accuracy"] == (4.0, 4.125, 4.25)
+    assert record.variants["wide"].metrics["accuracy"] == (4.0, 4.125, 4.25)
 
 
-def endless(arm, seed):
+def endless(variant, seed):
     return {"accuracy": float("inf")}
 
 
@@ -226,7 +228,7 @@ def test_a_metric_that_is_not_finite_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"control": "nix"}, r"one of the arms \['plain', 'wide'\], got"),
+        ({"control": "nix"}, r"one of the variants \['plain', 'wide'\], got"),
         ({"seeds": [3]}, r"two or more, all different, got \[3\]"),
         ({"seeds": [3, 3]}, r"two or more, all different, got \[3, 3\]"),
         ({"workers": -1}, "workers must be positive, got -1"),
@@ -242,8 +244,8 @@ def test_bad_arguments_are_refused(tmp_path, change, message):
     [
         ({"name": "../up"}, r"the name '\.\./up' must be"),
         (
-            {"arms": {"Plain": ARMS["plain"]}, "control": "Plain"},
-            "the name 'Plain' of an arm must be lower-case",
+            {"variants": {"Plain": VARIANTS["plain"]}, "control": "Plain"},
+            "the name 'Plain' of a variant must be lower-case",
         ),
     ],
 )
@@ -272,7 +274,7 @@ def test_two_trials_share_the_runs_they_have_in_common(tmp_path, scripted):
     other = planned(
         scripted.run,
         name="other",
-        arms={**ARMS, "third": ARMS["wide"]},
+        variants={**VARIANTS, "third": VARIANTS["wide"]},
         control="wide",
     )
     first, second = run_trials(
@@ -280,7 +282,7 @@ def test_two_trials_share_the_runs_they_have_in_common(tmp_path, scripted):
     )
     third = [("third", seed) for seed in range(3)]
     assert sorted(log(tmp_path)) == sorted(JOBS + third)
-    assert first.arms["wide"] == second.arms["wide"]
+    assert first.variants["wide"] == second.variants["wide"]
     assert load("wider", tmp_path) == first
     assert load("other", tmp_path) == second
     assert second.difference("third", "accuracy").mean == 1.0

@@ -2,19 +2,19 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attncourse.scenes import ViewedDigits
+from attncourse.data import ViewedDigits
 from attncourse.trials import Budget
-from attncourse.trials.setups.saliency import ARMS, prepare, run
+from attncourse.trials.setups.saliency import VARIANTS, prepare, run
 
 pytestmark = pytest.mark.lengthy
 
 BUDGET = Budget(scenes=37, epochs=1, test_scenes=7, batch_size=11)
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_every_arm_gives_a_density(arm: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_gives_a_density(variant: str) -> None:
     seen = ViewedDigits(13).draw()
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     prepare(model, seen, BUDGET, seed=0, blind=False)
     maps = model(seen.images)
     assert maps.shape == (13, 1, 64, 64)
@@ -24,15 +24,15 @@ def test_every_arm_gives_a_density(arm: str) -> None:
 
 def test_a_learnt_centre_costs_two_parameters() -> None:
     plain, biased = (
-        sum(p.numel() for p in ARMS[arm].build().parameters())
-        for arm in ("network", "network+centre")
+        sum(p.numel() for p in VARIANTS[variant].build().parameters())
+        for variant in ("network", "network+centre")
     )
     assert biased == plain + 2
 
 
 def test_the_middle_says_the_same_of_every_image() -> None:
     seen = ViewedDigits(13).draw()
-    model = ARMS["centre"].build()
+    model = VARIANTS["centre"].build()
     prepare(model, seen, BUDGET, seed=0, blind=False)
     maps = model(seen.images)
     assert torch.equal(maps[0], maps[5])

@@ -81,14 +81,14 @@ def test_attention_has_no_more_parameters_than_the_convolutions():
     assert sizes["wide"] == pytest.approx(sizes["attention"], rel=0.05)
 
 
-@pytest.mark.parametrize("arm", MIXERS)
-def test_who_sees_whom(arm):
+@pytest.mark.parametrize("variant", MIXERS)
+def test_who_sees_whom(variant):
     torch.manual_seed(1)
-    mixer = build(arm).mixer.eval()
+    mixer = build(variant).mixer.eval()
     x = torch.randn(1, 32, GRID, GRID, requires_grad=True)
     mixer(x)[0, :, 0, 0].square().sum().backward()
     seen = x.grad.abs().sum((0, 1)).flatten() > 0
-    assert seen.sum() == (1 if arm == "alone" else CELLS)
+    assert seen.sum() == (1 if variant == "alone" else CELLS)
 
 
 def test_the_query_of_uniform_stays_at_zero(scenes):
@@ -113,13 +113,13 @@ def test_partner_weights_leave_out_the_own_cell(scenes):
 
 
 @pytest.mark.parametrize(
-    ("arm", "extra"),
+    ("variant", "extra"),
     [
         ("convolution", set()),
         ("attention", {"mass", "pointing", "drop_uniform", "drop_shuffled"}),
     ],
 )
-def test_a_short_run_gives_all_metrics(arm, extra):
-    metrics = run(arm, seed=2, budget=SHORT)
+def test_a_short_run_gives_all_metrics(variant, extra):
+    metrics = run(variant, seed=2, budget=SHORT)
     assert set(metrics) == extra | {"accuracy", "near", "far"}
-    assert metrics == run(arm, seed=2, budget=SHORT)
+    assert metrics == run(variant, seed=2, budget=SHORT)

@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from attncourse.exhibits.dot_product import without_scale
+from attncourse.bugs.dot_product import without_scale
 from attncourse.trials import Budget
 from attncourse.trials.setups.scale import (
     CUE,

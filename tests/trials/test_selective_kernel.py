@@ -22,23 +22,26 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {name: seeded(arm) for name, arm in claim("E19").arms.items()}
+    return {
+        name: seeded(variant)
+        for name, variant in claim("sk-follows-size").variants.items()
+    }
 
 
 def size(model):
     return sum(p.numel() for p in model.parameters())
 
 
-def test_arms_are_matched_in_parameters(models):
+def test_variants_are_matched_in_parameters(models):
     selective = size(models["selective"])
     for name in "small", "large", "wrong":
         assert size(models[name]) == selective
     assert 0 <= size(models["sum"]) - selective < 0.01 * selective
-    label = claim("E19").arms["plain"].label
+    label = claim("sk-follows-size").variants["plain"].label
     assert f"{selective - size(models['plain']):,} parameters fewer" in label
 
 
@@ -143,14 +146,14 @@ def test_shuffled_weights_are_those_of_other_scenes():
     assert came_from != list(range(7))
 
 
-@pytest.mark.parametrize("arm", ["plain", "selective", "wrong"])
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize("variant", ["plain", "selective", "wrong"])
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=80, epochs=1, test_scenes=35)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     expected = {"accuracy", "accuracy_10", "accuracy_26"}
-    if arm == "selective":
+    if variant == "selective":
         measured = {"rank", "growth", "varies"}
         expected |= measured | {f"untrained_{name}" for name in measured}
         expected |= {"drop_uniform", "drop_averaged", "drop_shuffled"}
     assert set(metrics) == expected
-    assert metrics == run(arm, seed=2, budget=budget)
+    assert metrics == run(variant, seed=2, budget=budget)

@@ -7,7 +7,7 @@ from attncourse.attention.spatial_transformer import (
     SpatialTransformer,
     similarity,
 )
-from attncourse.measure import cost
+from attncourse.metrics import cost
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.spatial_transformer import (
     CANVAS,
@@ -35,12 +35,12 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    arms = {**claim("E16").arms, **claim("E17").arms}
-    return {name: seeded(arm) for name, arm in arms.items()}
+    variants = {**claim("stn-gain").variants, **claim("stn-steps").variants}
+    return {name: seeded(variant) for name, variant in variants.items()}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,8 @@ def test_the_box_lies_on_the_canvas_and_holds_all_ink():
 
 def test_clutter_leaves_the_box_alone():
     plain, cluttered = (
-        scenes_of(arm, 17, seed=5).draw() for arm in ("stn", "stn-clutter")
+        scenes_of(variant, 17, seed=5).draw()
+        for variant in ("stn", "stn-clutter")
     )
     ink = (cluttered.images * ~cluttered.masks).sum()
     assert ink > 5 * (plain.images * ~plain.masks).sum()
@@ -118,7 +119,7 @@ def test_the_inverse_pose_undoes_everything():
     assert nothing["angle_error"] == pytest.approx(nothing["angle_before"])
 
 
-def test_matched_arms(models):
+def test_matched_variants(models):
     assert size(models["still"]) == size(models["stn"])
     for name in "stn-2", "stn-4", "stn-twice":
         assert size(models[name]) == size(models["stn"])
@@ -135,16 +136,16 @@ def test_one_wide_step_spends_as_much_as_four(work):
     assert work["stn-2"] < 0.7 * work["stn-4"]
 
 
-def test_the_claims_share_one_arm():
-    ours, theirs = claim("E16"), claim("E17")
+def test_the_claims_share_one_variant():
+    ours, theirs = claim("stn-gain"), claim("stn-steps")
     assert ours.run is theirs.run
     assert ours.full.budget == theirs.full.budget
-    assert ours.arms["stn"].build is theirs.arms["stn"].build
+    assert ours.variants["stn"].build is theirs.variants["stn"].build
 
 
 def test_classifiers_start_alike(models):
     first = models["still"].classifier.state_dict()
-    for name in (*claim("E17").arms, "stn-upright", "stn-clutter"):
+    for name in (*claim("stn-steps").variants, "stn-upright", "stn-clutter"):
         for key, value in models[name].classifier.state_dict().items():
             assert torch.equal(value, first[key]), (name, key)
 
@@ -279,22 +280,26 @@ def test_told_replaces_a_copy(models):
     assert changed.transformer is not model.transformer
 
 
-@pytest.mark.parametrize("arm", ["max-clutter", "still", "stn-2", "stn-twice"])
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize(
+    "variant", ["max-clutter", "still", "stn-2", "stn-twice"]
+)
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=67, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     drops = {name for name in metrics if name.startswith("drop")}
-    if arm == "max-clutter":
+    if variant == "max-clutter":
         assert set(metrics) == {"accuracy"}
     else:
-        shown = {*claim("E16").metrics, "zoom_r", "x_r", "y_r", "lost"}
+        shown = {*claim("stn-gain").metrics, "zoom_r", "x_r", "y_r", "lost"}
         assert shown < set(metrics)
-        assert len(drops) == (0 if arm == "still" else 3)
-        assert arm == "still" or {*claim("E17").metrics} < set(metrics)
-    assert metrics == run(arm, seed=2, budget=budget)
+        assert len(drops) == (0 if variant == "still" else 3)
+        assert variant == "still" or {*claim("stn-steps").metrics} < set(
+            metrics
+        )
+    assert metrics == run(variant, seed=2, budget=budget)
 
 
-def test_scenes_follow_the_name_of_the_arm():
+def test_scenes_follow_the_name_of_the_variant():
     assert scenes_of("max-clutter", 3).fragments > 0
     assert scenes_of("turned-max", 3).centred
     assert not scenes_of("stn", 3).centred

@@ -3,10 +3,10 @@ import torch
 
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.squeeze_excitation import (
-    ARMS,
     CHANNELS,
     GATED,
     LEFT,
+    VARIANTS,
     CuedTextures,
     explained,
     first_gradient,
@@ -19,18 +19,18 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {name: seeded(arm) for name, arm in ARMS.items()}
+    return {name: seeded(variant) for name, variant in VARIANTS.items()}
 
 
 def size(model):
     return sum(p.numel() for p in model.parameters())
 
 
-def test_arms_are_matched_in_parameters(models):
+def test_variants_are_matched_in_parameters(models):
     gates = size(models["se"]) - size(models["plain"])
     assert gates == 2 * 24 * 12 + 12 + 24
     assert size(models["hidden"]) == size(models["softmax"])
@@ -42,7 +42,7 @@ def test_arms_are_matched_in_parameters(models):
     assert size(models["constant"]) - size(models["plain"]) == CHANNELS
 
 
-def test_all_arms_but_the_wider_start_from_the_same_trunk(models):
+def test_all_variants_but_the_wider_start_from_the_same_trunk(models):
     first = models["plain"]
     for name, model in models.items():
         same = all(
@@ -107,9 +107,9 @@ def test_no_unit_sees_a_dot_and_the_texture(models):
         assert not (columns[:5].any() and columns[LEFT:].any())
 
 
-@pytest.mark.parametrize("arm", GATED)
-def test_pooled_and_gates_give_the_logits(models, arm):
-    model = models[arm]
+@pytest.mark.parametrize("variant", GATED)
+def test_pooled_and_gates_give_the_logits(models, variant):
+    model = models[variant]
     images = CuedTextures(7).draw().images
     pooled, gates = pooled_and_gates(model, images)
     torch.testing.assert_close(model.classifier(pooled * gates), model(images))
@@ -132,12 +132,14 @@ def test_gates_of_one_layer_differ_in_the_function_alone(models):
 
 
 def test_frozen_gates_start_as_trained_ones_and_stay(models):
-    frozen, trained = (models[arm].pooling.gate for arm in ("frozen", "se"))
+    frozen, trained = (
+        models[variant].pooling.gate for variant in ("frozen", "se")
+    )
     before = {name: each.clone() for name, each in frozen.named_parameters()}
     for name, each in trained.named_parameters():
         assert torch.equal(before[name], each)
         assert each.requires_grad
-    model = ARMS["frozen"].build()
+    model = VARIANTS["frozen"].build()
     model.pooling.gate.load_state_dict(before)
     first = model.classifier.weight.clone()
     budget = Budget(scenes=32, epochs=2, batch_size=16)
@@ -148,7 +150,7 @@ def test_frozen_gates_start_as_trained_ones_and_stay(models):
 
 
 def test_the_constant_gate_is_one_for_all_images():
-    gate = ARMS["constant"].build().pooling.gate
+    gate = VARIANTS["constant"].build().pooling.gate
     x = torch.rand(3, CHANNELS, 4, 5)
     torch.testing.assert_close(gate(x), x / 2)
     with torch.no_grad():
@@ -179,10 +181,10 @@ def test_explained_variance_of_pure_and_idle_groups():
     assert explained(pure, torch.tensor([0, 0, 1, 0, 0, 1])) < 0.2
 
 
-@pytest.mark.parametrize("arm", ["constant", "frozen", "tanh"])
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize("variant", ["constant", "frozen", "tanh"])
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     gates = {
         "follows_cue",
         "follows_texture",
@@ -193,22 +195,26 @@ def test_a_short_run_gives_all_metrics(arm):
         "gate_mean",
         "kept",
     }
-    expected = {"accuracy", "gradient"} | (gates if arm in GATED else set())
+    expected = {"accuracy", "gradient"} | (
+        gates if variant in GATED else set()
+    )
     assert set(metrics) == expected
-    assert metrics == run(arm, seed=2, budget=budget)
+    assert metrics == run(variant, seed=2, budget=budget)
 
 
 def test_both_claims_share_their_runs():
-    first, second = claim("E7"), claim("E8")
+    first, second = claim("se-gain"), claim("softmax-gate")
     assert first.run is second.run
     assert first.full.budget == second.full.budget
     assert first.quick.budget == second.quick.budget
-    assert set(first.arms) | set(second.arms) == set(ARMS)
-    assert set(first.arms) & set(second.arms) == {"plain"}
+    assert set(first.variants) | set(second.variants) == set(VARIANTS)
+    assert set(first.variants) & set(second.variants) == {"plain"}
 
 
-def test_gates_are_asked_of_arms_that_have_them():
-    for name in "E7", "E8":
+def test_gates_are_asked_of_variants_that_have_them():
+    for name in "se-gain", "softmax-gate":
         case = claim(name)
         for prediction in case.predictions:
-            assert prediction.metric == "accuracy" or prediction.arm in GATED
+            assert (
+                prediction.metric == "accuracy" or prediction.variant in GATED
+            )

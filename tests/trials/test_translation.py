@@ -4,9 +4,9 @@ from timm.layers import BlurPool2d
 
 from attncourse.trials import Budget
 from attncourse.trials.setups.translation import (
-    ARMS,
     CANVAS,
     SHIFTS,
+    VARIANTS,
     AdaptiveStride,
     BlurredStride,
     WrappedMax,
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.lengthy
 
 @pytest.fixture(scope="module")
 def models():
-    return models_of("E13")
+    return models_of("cnn-translation")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def scenes():
     return clutter(200).draw()
 
 
-def test_all_arms_are_as_large_within_three_percent(models):
+def test_all_variants_are_as_large_within_three_percent(models):
     expected = size(models["attention"])
     for name, model in models.items():
         if name == "flat":
@@ -38,7 +38,7 @@ def test_all_arms_are_as_large_within_three_percent(models):
             assert size(model) == expected
 
 
-def test_pooled_arms_start_alike(models):
+def test_pooled_variants_start_alike(models):
     first = models["average"].state_dict()
     for name, model in models.items():
         if name != "flat":
@@ -95,7 +95,7 @@ def test_others_are_invariant_to_multiples_of_their_stride_or_not_at_all(
         assert largest_change(models["circular"], scenes, by) < 1e-5
     for by in 1, 2, 3, 5:
         assert largest_change(models["circular"], scenes, by) > 1e-3
-    for name in ARMS:
+    for name in VARIANTS:
         if name not in ("circular", "adaptive"):
             assert largest_change(models[name], scenes, 4) > 1e-3, name
 
@@ -144,10 +144,10 @@ def test_nothing_moves_by_nothing(scenes):
     assert scenes.images.shape[2:] == (CANVAS, CANVAS)
 
 
-@pytest.mark.parametrize("arm", ["flat", "adaptive"])
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize("variant", ["flat", "adaptive"])
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     assert set(metrics) == {"accuracy"} | {
         f"{name}{kind}"
         for kind in ("", "_alone")
@@ -162,7 +162,7 @@ def test_a_short_run_gives_all_metrics(arm):
         mean = metrics[f"consistency{kind}"]
         assert mean == pytest.approx(sum(shares) / 8)
         assert metrics[f"kept{kind}"] <= min(shares)
-    if arm == "adaptive":
+    if variant == "adaptive":
         assert metrics["consistency"] == metrics["kept"] == 1
         assert metrics["change"] < 1e-4 < metrics["change_alone"]
-    assert metrics == run(arm, seed=2, budget=budget)
+    assert metrics == run(variant, seed=2, budget=budget)

@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attncourse.measure import costs
+from attncourse.metrics import costs
 from attncourse.trials import Budget, ClassActivation, claim
 from attncourse.trials.setups.which_attention import (
-    ARMS,
     CANVAS,
     CONTROLS,
     DIGIT,
     OWN_MAPS,
+    VARIANTS,
     OwnMap,
     blackened,
     brightest_window,
@@ -27,11 +27,11 @@ PLAIN = {"average", "wider", "widest"}
 
 @pytest.fixture(scope="module")
 def models():
-    def seeded(arm):
+    def seeded(variant):
         torch.manual_seed(3)
-        return arm.build().eval()
+        return variant.build().eval()
 
-    return {name: seeded(arm) for name, arm in ARMS.items()}
+    return {name: seeded(variant) for name, variant in VARIANTS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +41,22 @@ def shown():
 
 def test_a_plain_control_costs_no_less_than_its_mechanism(models):
     spent = costs(models, torch.zeros(1, 1, CANVAS, CANVAS), repeats=1)
-    assert CONTROLS.keys() == ARMS.keys() - PLAIN - {"max", "gem"}
-    for arm, plain in CONTROLS.items():
-        assert spent[plain].parameters >= spent[arm].parameters, arm
-        assert spent[plain].multiply_adds >= spent[arm].multiply_adds, arm
-    cheap = {arm for arm, plain in CONTROLS.items() if plain == "wider"}
-    dearest = max(spent[arm].parameters for arm in cheap)
+    assert CONTROLS.keys() == VARIANTS.keys() - PLAIN - {"max", "gem"}
+    for variant, plain in CONTROLS.items():
+        assert spent[plain].parameters >= spent[variant].parameters, variant
+        assert spent[plain].multiply_adds >= spent[variant].multiply_adds, (
+            variant
+        )
+    cheap = {
+        variant for variant, plain in CONTROLS.items() if plain == "wider"
+    }
+    dearest = max(spent[variant].parameters for variant in cheap)
     assert spent["wider"].parameters < 1.03 * dearest
-    dearest = max(spent[arm].parameters for arm in CONTROLS)
+    dearest = max(spent[variant].parameters for variant in CONTROLS)
     assert spent["widest"].parameters < 1.03 * dearest
 
 
-def test_all_arms_of_one_width_start_from_the_same_trunk_and_head(models):
+def test_all_variants_of_one_width_start_from_the_same_trunk_and_head(models):
     first = models["average"]
     for name, model in models.items():
         if name in ("wider", "widest"):
@@ -66,7 +70,7 @@ def test_all_arms_of_one_width_start_from_the_same_trunk_and_head(models):
         assert all(torch.equal(head[0][key], head[1][key]) for key in head[0])
 
 
-def test_each_arm_has_its_own_mechanism(models):
+def test_each_variant_has_its_own_mechanism(models):
     kinds = {
         name: type(getattr(model.features, "attention", model.pooling))
         for name, model in models.items()
@@ -75,27 +79,27 @@ def test_each_arm_has_its_own_mechanism(models):
     assert len(set(kinds.values())) == len(kinds) == 12
 
 
-@pytest.mark.parametrize("arm", sorted(OWN_MAPS))
-def test_own_maps_come_from_the_mechanism(models, shown, arm):
-    mapped = with_map(models[arm], arm)
+@pytest.mark.parametrize("variant", sorted(OWN_MAPS))
+def test_own_maps_come_from_the_mechanism(models, shown, variant):
+    mapped = with_map(models[variant], variant)
     assert isinstance(mapped, OwnMap)
     logits, maps = mapped(shown.images, return_weights=True)
-    assert_close(logits, models[arm](shown.images))
-    side = CANVAS if arm == "transformer" else CANVAS // 4
+    assert_close(logits, models[variant](shown.images))
+    side = CANVAS if variant == "transformer" else CANVAS // 4
     assert maps.shape == (23, 1, side, side)
     assert maps.min() >= 0
     sums = maps.sum((1, 2, 3))
-    if arm in ("cbam", "residual"):
+    if variant in ("cbam", "residual"):
         assert maps.max() <= 1
-    elif arm == "transformer":  # it may read beyond the border
+    elif variant == "transformer":  # it may read beyond the border
         assert (sums <= 1 + 1e-5).all()
     else:
         assert_close(sums, torch.ones(23))
 
 
 def test_the_others_have_a_class_activation_map(models):
-    for arm in ARMS.keys() - OWN_MAPS.keys():
-        assert isinstance(with_map(models[arm], arm), ClassActivation)
+    for variant in VARIANTS.keys() - OWN_MAPS.keys():
+        assert isinstance(with_map(models[variant], variant), ClassActivation)
 
 
 def test_received_counts_the_keys_and_not_the_queries():
@@ -142,21 +146,21 @@ def test_deletion_where_the_map_points_deletes_the_digit(shown):
 
 
 def test_the_deciding_prediction_is_about_max_pooling():
-    case = claim("L14")
+    case = claim("any-attention")
     first = case.predictions[0]
-    assert (first.arm, first.against) == ("additive", "max")
+    assert (first.variant, first.against) == ("additive", "max")
     assert first.above > 0
-    tested = {p.arm for p in case.predictions if p.against in PLAIN}
+    tested = {p.variant for p in case.predictions if p.against in PLAIN}
     assert CONTROLS.keys() <= tested
 
 
-@pytest.mark.parametrize("arm", ["average", "max", "query", "transformer"])
-def test_a_short_run_gives_all_metrics(arm):
+@pytest.mark.parametrize("variant", ["average", "max", "query", "transformer"])
+def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=83, epochs=1, test_scenes=37)
-    metrics = run(arm, seed=2, budget=budget)
+    metrics = run(variant, seed=2, budget=budget)
     expected = {"accuracy", "mass", "pointing", "drop_deleted", "drop_random"}
     expected |= {"area", "pointing_chance", "pointing_centre"}
-    if arm == "max":
+    if variant == "max":
         expected |= {"cam_mass", "cam_pointing"}
     assert set(metrics) == expected
-    assert metrics == run(arm, seed=2, budget=budget)
+    assert metrics == run(variant, seed=2, budget=budget)

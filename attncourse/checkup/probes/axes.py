@@ -229,5 +229,5 @@ def _grows(subject: Subject, number: int) -> bool:
     return False
 
 
-def _finding(grade: Grade, seen: str, reason: str, mend: str) -> Finding:
-    return Finding(grade, NAME, seen, reason, mend)
+def _finding(grade: Grade, seen: str, reason: str, fix: str) -> Finding:
+    return Finding(grade, NAME, seen, reason, fix)

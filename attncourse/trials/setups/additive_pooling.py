@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention import AdditivePooling2d
-from attncourse.exhibits.additive import ColumnSoftmaxPooling2d
+from attncourse.bugs.additive import ColumnSoftmaxPooling2d
+from attncourse.data import ClutteredDigits
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
-from attncourse.scenes import ClutteredDigits
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import (
@@ -58,7 +58,7 @@ class ConvolvedAverage(nn.Module):
 
 
 def network(pooling: Callable[[], nn.Module]) -> AttentionCNN:
-    """Build the network; all arms of a seed start from the same trunk."""
+    """Build the network; all variants of a seed start from the same trunk."""
     model = AttentionCNN(widths=(8, 16, 32, CHANNELS))
     model.pooling = pooling()
     return model
@@ -82,21 +82,21 @@ POOLINGS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
 }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm and score it, its map, and what replaces the map."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant and score it, its map, and what replaces the map."""
     torch.manual_seed(seed)
-    model = network(POOLINGS[arm][1])
+    model = network(POOLINGS[variant][1])
     budget.fit(model, ClutteredDigits(budget.scenes, seed=seed), seed=seed)
     test = ClutteredDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
-    if arm in ("attention", "column"):
+    if variant in ("attention", "column"):
         for name, replace in [
             ("drop_uniform", uniform_map),
             ("drop_shuffled", shuffled_map),
         ]:
             changed = evaluate(with_map_replaced(model, replace), test)
             metrics[name] = metrics["accuracy"] - changed["accuracy"]
-    if arm in ("average", "max"):
+    if variant in ("average", "max"):
         activation = evaluate(ClassActivation(model), test)
         metrics["cam_mass"] = activation["mass"]
         metrics["cam_pointing"] = activation["pointing"]

@@ -9,14 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention import CBAM, CBAMWeights, ChannelGate, SpatialGate
-from attncourse.exhibits.cbam import SpatialGateOfTheInput
-from attncourse.measure import mass_inside
+from attncourse.bugs.cbam import SpatialGateOfTheInput
+from attncourse.data import ClutteredDigits, Scenes
+from attncourse.metrics import mass_inside
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
-from attncourse.scenes import ClutteredDigits, Scenes
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import shuffled_map, uniform_map
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 CHANNELS = 32
 REDUCTION = 4
@@ -163,7 +163,7 @@ def mass_of_the_signal(
 def network(
     pooling: Callable[[], nn.Module], last: int = CHANNELS
 ) -> AttentionCNN:
-    """Build the network; arms of one width start from the same trunk."""
+    """Build the network; variants of one width start from the same trunk."""
     model = AttentionCNN(widths=(8, 16, 32, last))
     model.pooling = pooling()
     return model
@@ -178,36 +178,36 @@ def _gated_average(gates: Callable[[], nn.Module]) -> GatedAverage:
     return GatedAverage(gates())
 
 
-ARMS = {
-    "average": Arm("global average", partial(network, AveragePooling2d)),
-    "wider": Arm(
+VARIANTS = {
+    "average": Variant("global average", partial(network, AveragePooling2d)),
+    "wider": Variant(
         "global average, two channels more",
         partial(network, AveragePooling2d, CHANNELS + 2),
     ),
-    "max": Arm("global max", partial(network, MaxPooling2d)),
-    "channel": Arm(
+    "max": Variant("global max", partial(network, MaxPooling2d)),
+    "channel": Variant(
         "channel gate alone", gated(partial(ChannelGate, CHANNELS, REDUCTION))
     ),
-    "spatial": Arm("spatial gate alone", gated(SpatialGate)),
-    "cbam": Arm(
+    "spatial": Variant("spatial gate alone", gated(SpatialGate)),
+    "cbam": Variant(
         "CBAM: channels, then places",
         gated(partial(CBAM, CHANNELS, REDUCTION)),
     ),
-    "spatial_first": Arm(
+    "spatial_first": Variant(
         "places, then channels",
         gated(partial(CBAM, CHANNELS, REDUCTION, spatial_first=True)),
     ),
-    "parallel": Arm(
+    "parallel": Variant(
         "both gates of the input (wrong)",
         gated(partial(SpatialGateOfTheInput, CHANNELS, REDUCTION)),
     ),
 }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm and score it, its map, and what replaces its gates."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant and score it, its map, and what replaces its gates."""
     torch.manual_seed(seed)
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     assert isinstance(model, AttentionCNN)
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     test = scenes(budget.test_scenes, split="test").draw()

@@ -14,7 +14,7 @@ adding them does in all.
 
 Behind the last map, gates of squeeze-and-excitation tend to end wide open,
 since larger features make surer logits. An open gate finds nothing and says
-little about the idea. The arm that decides therefore normalises the pooled
+little about the idea. The variant that decides therefore normalises the pooled
 vector, which makes its size free; then the gates stay between the extremes.
 """
 
@@ -33,13 +33,13 @@ from attncourse.attention import (
     SpatialGate,
     SqueezeExcitation,
 )
-from attncourse.measure import mass_inside
+from attncourse.data import ClutteredDigits, Scenes
+from attncourse.metrics import mass_inside
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
-from attncourse.scenes import ClutteredDigits, Scenes
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import ClassActivation
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 CHANNELS = 32
 REDUCTION = 4
@@ -91,7 +91,7 @@ def network(
 ) -> AttentionCNN:
     """Build the network, with a gate behind its last map if one is given.
 
-    All arms with as many channels start from the same convolutions.
+    All variants with as many channels start from the same convolutions.
     """
     model = AttentionCNN(widths=(8, 16, 32, last))
     model.pooling = pooling()
@@ -122,33 +122,33 @@ def gated_everywhere() -> AttentionCNN:
 
 
 squeeze = partial(SqueezeExcitation, CHANNELS, REDUCTION)
-ARMS = {
-    "wider": Arm(
+VARIANTS = {
+    "wider": Variant(
         "global average, two channels more",
         partial(network, last=CHANNELS + 2),
     ),
-    "max": Arm("global max", partial(network, MaxPooling2d)),
-    "se": Arm("squeeze-and-excitation", partial(network, gate=squeeze)),
-    "se+norm": Arm(
+    "max": Variant("global max", partial(network, MaxPooling2d)),
+    "se": Variant("squeeze-and-excitation", partial(network, gate=squeeze)),
+    "se+norm": Variant(
         "squeeze-and-excitation, normalised average",
         partial(network, NormalisedAverage, gate=squeeze),
     ),
-    "se-everywhere": Arm(
+    "se-everywhere": Variant(
         "squeeze-and-excitation behind each convolution", gated_everywhere
     ),
-    "channel": Arm(
+    "channel": Variant(
         "CBAM's gate of the channels alone",
         partial(network, gate=partial(ChannelGate, CHANNELS, REDUCTION)),
     ),
-    "spatial": Arm(
+    "spatial": Variant(
         "CBAM's gate of the places alone",
         partial(network, gate=SpatialGate),
     ),
-    "cbam": Arm(
+    "cbam": Variant(
         "CBAM: channels, then places",
         partial(network, gate=partial(CBAM, CHANNELS, REDUCTION)),
     ),
-    "additive": Arm(
+    "additive": Variant(
         "additive attention",
         partial(network, partial(AdditivePooling2d, CHANNELS)),
     ),
@@ -156,15 +156,15 @@ ARMS = {
 GATED = ("se", "se+norm", "se-everywhere", "channel", "spatial", "cbam")
 
 
-def with_its_map(arm: str, model: AttentionCNN) -> nn.Module:
-    """Give an arm the map by which it is judged.
+def with_its_map(variant: str, model: AttentionCNN) -> nn.Module:
+    """Give a variant the map by which it is judged.
 
     That is the weights of additive attention, the class activation map
     behind max pooling, and the energy of the last map everywhere else.
     """
-    if arm == "additive":
+    if variant == "additive":
         return model
-    return ClassActivation(model) if arm == "max" else EnergyMap(model)
+    return ClassActivation(model) if variant == "max" else EnergyMap(model)
 
 
 @torch.no_grad()
@@ -214,19 +214,19 @@ def best_channel(
     return torch.stack(shares).amax(0).mean().item()
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score its map, and what its gates do to the energy."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score its map, and what its gates do to the energy."""
     torch.manual_seed(seed)
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     assert isinstance(model, AttentionCNN)
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     test = scenes(budget.test_scenes, split="test").draw()
-    metrics = evaluate(with_its_map(arm, model), test)
-    if arm not in ("se+norm", "additive"):
+    metrics = evaluate(with_its_map(variant, model), test)
+    if variant not in ("se+norm", "additive"):
         activation = evaluate(ClassActivation(model), test)
         metrics["cam_mass"] = activation["mass"]
         metrics["cam_pointing"] = activation["pointing"]
-    if arm in GATED:
+    if variant in GATED:
         metrics |= around_the_gates(model, test)
         metrics["gained_mass"] = metrics["mass"] - metrics["mass_before"]
     return metrics

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attncourse.attention import DynamicCapacity
-from attncourse.scenes import ClutteredDigits, Scenes
+from attncourse.data import ClutteredDigits, Scenes
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
 
@@ -140,7 +140,7 @@ def dynamic(kind: type[DynamicCapacity] = DynamicCapacity) -> DynamicCapacity:
     return kind(1, 10, patches=PATCHES)
 
 
-ARMS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+VARIANTS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "coarse": ("coarse everywhere", coarse_everywhere),
     "coarse-wide": (
         "coarse everywhere, wider",
@@ -323,11 +323,11 @@ def places(model: DynamicCapacity, test: Scenes) -> dict[str, float]:
     }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score it, its patches, and other patches."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score it, its patches, and other patches."""
     torch.manual_seed(seed)
-    model = ARMS[arm][1]()
-    hint = 0.0 if arm == "no-hint" else HINT_SHARE
+    model = VARIANTS[variant][1]()
+    hint = 0.0 if variant == "no-hint" else HINT_SHARE
     train(model, seed, budget, hint=hint)
     test = scenes(budget.test_scenes, split="test").draw()
     torch.manual_seed(seed)
@@ -335,12 +335,12 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     if not isinstance(model, DynamicCapacity):
         return metrics
     metrics |= places(model, test)
-    if arm not in ("saliency", "no-hint"):
+    if variant not in ("saliency", "no-hint"):
         return metrics
     for name, change in ("moved", half_way), ("anothers", anothers):
         changed = evaluate(moved(model, change), test)
         metrics[f"drop_{name}"] = metrics["accuracy"] - changed["accuracy"]
-    if arm == "saliency":
+    if variant == "saliency":
         for count in COUNTS:
             tried = evaluate(with_patches(model, count), test)
             metrics[f"accuracy_at_{count}"] = tried["accuracy"]

@@ -15,8 +15,8 @@ from attncourse.attention.recurrent_attention import (
     RecurrentAttention,
     reinforce_loss,
 )
-from attncourse.measure import mass_inside
-from attncourse.scenes import ClutteredDigits
+from attncourse.data import ClutteredDigits
+from attncourse.metrics import mass_inside
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import Loss
 
@@ -112,7 +112,7 @@ def reinforced(
     return reinforce_loss(episode, labels), episode.logits
 
 
-ARMS: dict[str, tuple[str, Callable[[], RecurrentAttention], Loss]] = {
+VARIANTS: dict[str, tuple[str, Callable[[], RecurrentAttention], Loss]] = {
     "centre": (
         "glimpses at the centre",
         partial(glimpser, CentreGlimpses),
@@ -182,10 +182,10 @@ def scenes(
     )
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score its accuracy and its places."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score its accuracy and its places."""
     torch.manual_seed(seed)
-    _, build, loss = ARMS[arm]
+    _, build, loss = VARIANTS[variant]
     model = build()
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed, loss=loss)
     test = scenes(budget.test_scenes, split="test").draw()
@@ -206,7 +206,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     metrics |= {
         f"hit_{step}": hit.item() for step, hit in enumerate(hits, start=1)
     }
-    if arm in ("reinforce", "differentiable"):
+    if variant in ("reinforce", "differentiable"):
         for name, places in {
             "drop_anothers": episode.locations.roll(1, 0),
             "drop_centre": torch.zeros_like(episode.locations),

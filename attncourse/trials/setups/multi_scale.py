@@ -9,11 +9,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from attncourse.attention import MultiScaleAttention
-from attncourse.measure import mass_inside, rank_correlation
-from attncourse.scenes import ClutteredDigits, Scenes
+from attncourse.data import ClutteredDigits, Scenes
+from attncourse.metrics import mass_inside, rank_correlation
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 CHANNELS = 16
 SCALES = (1.0, 0.5)
@@ -33,7 +33,7 @@ class SizedDigits:
     sizes
         Sides of the digit in pixels.
     split, seed
-        As of :class:`~attncourse.scenes.ClutteredDigits`.
+        As of :class:`~attncourse.data.ClutteredDigits`.
     """
 
     def __init__(
@@ -193,8 +193,8 @@ FUSIONS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "max": ("maximum of both", partial(FixedFusion, SCALES, largest_of_views)),
     "attention": ("attention over scales", attention),
 }
-ARMS = {
-    name: Arm(label, partial(network, fusion))
+VARIANTS = {
+    name: Variant(label, partial(network, fusion))
     for name, (label, fusion) in FUSIONS.items()
 }
 
@@ -256,10 +256,10 @@ def coarse_on_the_digit(
     return inside / area
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score it by size, and where its scales go."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score it by size, and where its scales go."""
     torch.manual_seed(seed)
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     assert isinstance(model, ScaleNetwork)
     budget.fit(model, SizedDigits(budget.scenes, seed=seed), seed=seed)
     test = SizedDigits(budget.test_scenes, split="test").draw()

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from attncourse.scenes import ClutteredDigits, Scenes
+from attncourse.data import ClutteredDigits, Scenes
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.setups.additive_pooling import POOLINGS, network
@@ -85,7 +85,7 @@ class CoveredDigits:
 
 CLEAN = ("average", "average+mlp", "max", "attention")
 TRAINED = ("average", "max", "attention")
-ARMS = {name: POOLINGS[name] for name in CLEAN} | {
+VARIANTS = {name: POOLINGS[name] for name in CLEAN} | {
     f"{name}+squares": (
         f"{POOLINGS[name][0]}, trained with squares",
         POOLINGS[name][1],
@@ -94,8 +94,8 @@ ARMS = {name: POOLINGS[name] for name in CLEAN} | {
 }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; cover the digit, and the background beside it.
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; cover the digit, and the background beside it.
 
     ``retained`` is the mean accuracy over the four sides of black squares
     on the digit, divided by the accuracy without; ``retained_beside`` the
@@ -104,7 +104,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     takes away when the square is covered.
     """
     torch.manual_seed(seed)
-    model = network(ARMS[arm][1])
+    model = network(VARIANTS[variant][1])
     clean = ClutteredDigits(
         budget.scenes,
         size=CANVAS,
@@ -112,7 +112,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
         fragments=FRAGMENTS,
         seed=seed,
     )
-    trained = CoveredDigits(clean) if arm.endswith("+squares") else clean
+    trained = CoveredDigits(clean) if variant.endswith("+squares") else clean
     budget.fit(model, trained, seed=seed)
     test = ClutteredDigits(
         budget.test_scenes,

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention import NonLocal2d, SelfAttention2d
-from attncourse.exhibits.pairwise_maps import SoftmaxOverQueries2d
-from attncourse.measure import cost
-from attncourse.scenes import Scenes
+from attncourse.bugs.pairwise_maps import SoftmaxOverQueries2d
+from attncourse.data import Scenes
+from attncourse.metrics import cost
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.setups.same_different import (
@@ -140,12 +140,12 @@ LAYERS: dict[str, tuple[str, Sequence[OnMap | None]]] = {
 }
 
 
-def build(arm: str, encoder: nn.Module | None = None) -> Comparison:
-    """Build the network of an arm; all arms of a seed share their trunk."""
+def build(variant: str, encoder: nn.Module | None = None) -> Comparison:
+    """Build the network of a variant; all variants of a seed share their trunk."""
     encoder = encoder or CellEncoder()
     trunk = three_stages()
     model = Comparison(lambda: trunk, encoder)
-    model.mixer = ConvolutionsWith(trunk, LAYERS[arm][1])
+    model.mixer = ConvolutionsWith(trunk, LAYERS[variant][1])
     return model
 
 
@@ -229,24 +229,24 @@ def own_weight(model: Comparison, scenes: Scenes) -> float:
     return shares.gather(1, digit_cells(scenes)).mean().item()
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm and score it, and what its first map is worth.
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant and score it, and what its first map is worth.
 
     `peak_mib` is the most memory that a step of training holds at once,
     beyond the parameters; `gate` is that of the widest open layer.
     """
     encoder = deepcopy(trained_encoder(seed))
     torch.manual_seed(seed)
-    model = build(arm, encoder)
+    model = build(variant, encoder)
     budget.fit(model, TwoDigits(budget.scenes, seed=seed), seed=seed)
     test = TwoDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test) | near_and_far(model, test)
     batch = test.images[: budget.batch_size]
     spent = cost(model, batch, backward=True, repeats=1)
     metrics["peak_mib"] = spent.peak_mib
-    if arm != "none":
+    if variant != "none":
         metrics["gate"] = max(gates(model), key=abs)
-    if arm not in ("none", "convolution", "uniform"):
+    if variant not in ("none", "convolution", "uniform"):
         metrics |= partner_scores(rows_of_partners(model, test), test)
         metrics["own_weight"] = own_weight(model, test)
         for name, change in {

@@ -19,11 +19,11 @@ from attncourse.attention import (
     GeneralizedMeanPooling,
     MultiHeadAttention,
 )
+from attncourse.data import ClutteredDigits, Scenes
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
-from attncourse.scenes import ClutteredDigits, Scenes
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 CHANNELS = 32
 HEADS = 4
@@ -190,7 +190,7 @@ class HiddenPooling(nn.Module):
 
 
 def network(pooling: Callable[[], nn.Module]) -> AttentionCNN:
-    """Build the network; all arms of a seed start from the same trunk."""
+    """Build the network; all variants of a seed start from the same trunk."""
     model = AttentionCNN(widths=(8, 16, 32, CHANNELS))
     model.pooling = pooling()
     return model
@@ -228,16 +228,16 @@ POOLINGS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
         partial(AdditivePooling2d, CHANNELS),
     ),
 }
-ARMS = {
-    name: Arm(label, partial(network, pooling))
+VARIANTS = {
+    name: Variant(label, partial(network, pooling))
     for name, (label, pooling) in POOLINGS.items()
 }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score it and its map, in all and for each size."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score it and its map, in all and for each size."""
     torch.manual_seed(seed)
-    model = network(POOLINGS[arm][1])
+    model = network(POOLINGS[variant][1])
     budget.fit(model, SeveralSizes(budget.scenes, seed=seed), seed=seed)
     test = SeveralSizes(budget.test_scenes, split="test")
     alone = {

@@ -13,12 +13,12 @@ from attncourse.attention import (
     RotaryPositions2d,
     sinusoidal_positions,
 )
+from attncourse.data import Scenes, digits
 from attncourse.models import VisionTransformer
 from attncourse.models.vision_transformer import SinusoidalPositions2d
-from attncourse.scenes import Scenes, digits
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 PATCH = 2  # pixels
 ROWS = 8 // PATCH  # patches in a row of a digit
@@ -96,29 +96,29 @@ def with_shuffled_patches(scenes: Scenes, seed: int = 0) -> Scenes:
     return Scenes(images, scenes.labels, scenes.masks)
 
 
-ARMS = {
-    "none": Arm("no positions", transformer),
-    "raster": Arm(
+VARIANTS = {
+    "none": Variant("no positions", transformer),
+    "raster": Variant(
         "sinusoidal, 1-D in raster order",
         partial(transformer, RasterPositions),
     ),
-    "sinusoidal": Arm(
+    "sinusoidal": Variant(
         "sinusoidal, 2-D", partial(transformer, SinusoidalPositions2d)
     ),
-    "learned": Arm(
+    "learned": Variant(
         "learned",
         partial(transformer, partial(LearnedPositions2d, DIM, ROWS, ROWS)),
     ),
-    "relative": Arm("relative bias", partial(transformer, relative=True)),
-    "rotary": Arm("rotary", partial(transformer, rotary=True)),
-    "convolution": Arm("convolutions, no attention", convolutions),
+    "relative": Variant("relative bias", partial(transformer, relative=True)),
+    "rotary": Variant("rotary", partial(transformer, rotary=True)),
+    "convolution": Variant("convolutions, no attention", convolutions),
 }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm on real digits; test it also on shuffled patches."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant on real digits; test it also on shuffled patches."""
     torch.manual_seed(seed)
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     budget.fit(model, digits("train"), seed=seed)
     test = digits("test")
     metrics = evaluate(model, test)

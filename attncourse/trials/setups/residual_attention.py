@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention import ResidualAttention
-from attncourse.measure import mass_inside, pointing_game
-from attncourse.scenes import ClutteredDigits, Scenes
+from attncourse.data import ClutteredDigits, Scenes
+from attncourse.metrics import mass_inside, pointing_game
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import shuffled_map
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 CHANNELS = 16
 SHALLOW, DEEP = 1, 4
@@ -148,8 +148,8 @@ MODULES: dict[str, tuple[str, Callable[[int], nn.Module]]] = {
     "residual": ("(1 + M) T", partial(ResidualAttention, levels=LEVELS)),
 }
 
-ARMS = {
-    f"{name}_x{depth}": Arm(
+VARIANTS = {
+    f"{name}_x{depth}": Variant(
         f"{label}, {depth} module{'s' if depth > 1 else ''}",
         partial(network, module, depth),
     )
@@ -158,15 +158,15 @@ ARMS = {
 }
 # A trunk of as many multiply-adds as four modules with their masks.
 LONGER = 9
-ARMS["longer_trunk"] = Arm(
+VARIANTS["longer_trunk"] = Variant(
     f"trunk alone, {LONGER} modules", partial(network, TrunkAlone, LONGER)
 )
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm, score its last mask, and shuffle all its masks."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant, score its last mask, and shuffle all its masks."""
     torch.manual_seed(seed)
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     assert isinstance(model, ResidualAttentionNetwork)
     test = scenes(budget.test_scenes, split="test").draw()
     first = model.train().growth(test.images[:64])
@@ -174,7 +174,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     metrics = evaluate(model, test)
     metrics["growth_at_start"] = first
     metrics["growth"] = model.growth(test.images[:256])
-    if "trunk" not in arm:
+    if "trunk" not in variant:
         metrics |= scores_of_the_mask(model, test)
         left = evaluate(with_masks_replaced(model, shuffled_places), test)
         metrics["drop_shuffled"] = metrics["accuracy"] - left["accuracy"]

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse import measure
-from attncourse.scenes import Scenes, Viewed, ViewedDigits
+from attncourse import metrics
+from attncourse.data import Scenes, Viewed, ViewedDigits
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import Loss
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 SIGMA = 3.0  # pixels of blur of the fixations of the other observers
 
@@ -164,7 +164,7 @@ def prepare(
     for module in model.modules():
         if isinstance(module, Centre):
             looks = seen.fixations.sum((0, 1))[None, None]
-            module.prior = measure.fixation_density(looks, SIGMA).float()
+            module.prior = metrics.fixation_density(looks, SIGMA).float()
     if isinstance(model, SaliencyNetwork):
         count = seen.images.shape[0]
         images = seen.images.roll(1, 0) if blind else seen.images
@@ -183,31 +183,31 @@ def scores(
 ) -> dict[str, float]:
     """All measures of maps, on the second half of the observers."""
     looks = seen.fixations[:, 1:]
-    density = measure.fixation_density(looks, SIGMA)
+    density = metrics.fixation_density(looks, SIGMA)
     found = {
-        "auc": measure.auc_judd(maps, looks),
-        "shuffled_auc": measure.shuffled_auc(maps, looks),
-        "nss": measure.nss(maps, looks),
-        "cc": measure.correlation(maps, density),
-        "kl": measure.kl_divergence(maps, density),
-        "sim": measure.similarity(maps, density),
-        "mass": measure.mass_inside(maps, seen.masks),
-        "mass_blobs": measure.mass_inside(maps, seen.blobs),
+        "auc": metrics.auc_judd(maps, looks),
+        "shuffled_auc": metrics.shuffled_auc(maps, looks),
+        "nss": metrics.nss(maps, looks),
+        "cc": metrics.correlation(maps, density),
+        "kl": metrics.kl_divergence(maps, density),
+        "sim": metrics.similarity(maps, density),
+        "mass": metrics.mass_inside(maps, seen.masks),
+        "mass_blobs": metrics.mass_inside(maps, seen.blobs),
     }
     return {name: values.mean().item() for name, values in found.items()}
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Prepare one model and score it on test scenes."""
     torch.manual_seed(seed)
     seen = ViewedDigits(budget.scenes, seed=seed).draw()
     test = ViewedDigits(budget.test_scenes, split="test").draw()
-    model = ARMS[arm].build()
-    prepare(model, seen, budget, seed=seed, blind=arm == "blind")
+    model = VARIANTS[variant].build()
+    prepare(model, seen, budget, seed=seed, blind=variant == "blind")
     with torch.no_grad():
         maps = model(test.images)
     metrics = scores(maps, test)
-    if arm == "network":
+    if variant == "network":
         with torch.no_grad():
             other = model(test.images.roll(1, 0))
         shuffled = scores(other, test)
@@ -227,13 +227,15 @@ def _mean(
     return values
 
 
-ARMS = {
-    "centre": Arm("the middle, whatever the image", Centre),
-    "contrast": Arm("contrast, nothing learnt", Contrast),
-    "contrast+centre": Arm("contrast times the middle", contrast_times_centre),
-    "network": Arm("convolutional network", SaliencyNetwork),
-    "network+centre": Arm(
+VARIANTS = {
+    "centre": Variant("the middle, whatever the image", Centre),
+    "contrast": Variant("contrast, nothing learnt", Contrast),
+    "contrast+centre": Variant(
+        "contrast times the middle", contrast_times_centre
+    ),
+    "network": Variant("convolutional network", SaliencyNetwork),
+    "network+centre": Variant(
         "network with a learnt centre", partial(SaliencyNetwork, bias=True)
     ),
-    "blind": Arm("network trained on wrong images", SaliencyNetwork),
+    "blind": Variant("network trained on wrong images", SaliencyNetwork),
 }

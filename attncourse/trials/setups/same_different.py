@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention import MultiHeadAttention
+from attncourse.data import Scenes, digits
 from attncourse.models.vision_transformer import (
     SinusoidalPositions2d,
     TransformerBlock,
 )
-from attncourse.scenes import Scenes, digits
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
 from attncourse.watching import watch
@@ -109,7 +109,7 @@ class CellEncoder(nn.Sequential):
 
 @cache
 def trained_encoder(seed: int) -> CellEncoder:
-    """Train the encoder to name single digits; every arm gets it, frozen."""
+    """Train the encoder to name single digits; every variant gets it, frozen."""
     torch.manual_seed(seed)
     encoder = CellEncoder()
     head = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(DIM, 10))
@@ -287,9 +287,9 @@ MIXERS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
 }
 
 
-def build(arm: str, encoder: nn.Module | None = None) -> Comparison:
-    """Build the network of an arm around an encoder."""
-    return Comparison(MIXERS[arm][1], encoder or CellEncoder())
+def build(variant: str, encoder: nn.Module | None = None) -> Comparison:
+    """Build the network of a variant around an encoder."""
+    return Comparison(MIXERS[variant][1], encoder or CellEncoder())
 
 
 @torch.no_grad()
@@ -377,16 +377,16 @@ def with_equal_weights(model: Comparison, scenes: Scenes) -> float:
     return evaluate(changed, scenes)["accuracy"]
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm and score it, near and far, and where it looks."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant and score it, near and far, and where it looks."""
     encoder = deepcopy(trained_encoder(seed))
     torch.manual_seed(seed)
-    model = build(arm, encoder)
+    model = build(variant, encoder)
     budget.fit(model, TwoDigits(budget.scenes, seed=seed), seed=seed)
     test = TwoDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
     metrics |= near_and_far(model, test)
-    if arm.startswith("attention"):
+    if variant.startswith("attention"):
         metrics |= partner_scores(partner_weights(model, test), test)
         for name, accuracy in {
             "drop_uniform": with_equal_weights(model, test),

@@ -9,10 +9,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from attncourse.attention import scaled_dot_product_attention
-from attncourse.scenes import Scenes, digits
+from attncourse.data import Scenes, digits
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 SIDE = 8  # pixels of a digit
 GRID = 3  # digits in a row of the scene
@@ -183,8 +183,8 @@ def colour_distance(
     return -logits.gather(1, labels[:, None]).mean(), logits
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train an arm at five learning rates and score the best of them.
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train a variant at five learning rates and score the best of them.
 
     The best is the one with the highest accuracy on validation scenes.
     """
@@ -194,7 +194,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     best = -1.0
     for rate in (factor * budget.lr for factor in RATES):
         torch.manual_seed(seed)
-        model = ARMS[arm].build()
+        model = VARIANTS[variant].build()
         keys_at_start = effective_keys(model, held_out)
         fit(
             model,
@@ -233,21 +233,21 @@ def _canvas(cells: np.ndarray) -> np.ndarray:
     )
 
 
-def _arms(dim: int) -> dict[str, Arm]:
+def _variants(dim: int) -> dict[str, Variant]:
     plain = partial(DigitLookup, dim)
     return {
-        f"scaled-{dim}": Arm(f"{dim} numbers, scaled", plain),
-        f"unscaled-{dim}": Arm(
+        f"scaled-{dim}": Variant(f"{dim} numbers, scaled", plain),
+        f"unscaled-{dim}": Variant(
             f"{dim} numbers, not scaled", partial(plain, scaled=False)
         ),
     }
 
 
-ARMS = {
-    **_arms(8),
-    **_arms(64),
-    **_arms(512),
-    "small-start-512": Arm(
+VARIANTS = {
+    **_variants(8),
+    **_variants(64),
+    **_variants(512),
+    "small-start-512": Variant(
         "512 numbers, not scaled, small start",
         partial(DigitLookup, 512, scaled=False, start=512**-0.25),
     ),

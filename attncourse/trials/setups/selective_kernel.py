@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attncourse.attention import SelectiveKernel
-from attncourse.exhibits.branches import SoftmaxOverChannels
-from attncourse.measure import rank_correlation
-from attncourse.scenes import ClutteredDigits, Scenes, digits
+from attncourse.bugs.branches import SoftmaxOverChannels
+from attncourse.data import ClutteredDigits, Scenes, digits
+from attncourse.metrics import rank_correlation
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 
@@ -246,17 +246,17 @@ UNITS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
 
 
 def network(build: Callable[[], nn.Module]) -> SelectiveCNN:
-    """Build the network of an arm."""
+    """Build the network of a variant."""
     return SelectiveCNN(build())
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; hold its weights against the sizes, and replace them."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; hold its weights against the sizes, and replace them."""
     torch.manual_seed(seed)
-    model = network(UNITS[arm][1])
+    model = network(UNITS[variant][1])
     test = GrowingDigits(budget.test_scenes, split="test")
     drawn, sizes = test.draw(), test.sizes()
-    selects = arm in ("small", "large", "selective")
+    selects = variant in ("small", "large", "selective")
     metrics = {}
     if selects:
         before = branches_against_size(model, drawn.images, sizes)

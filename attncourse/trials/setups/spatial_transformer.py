@@ -16,8 +16,8 @@ from attncourse.attention.spatial_transformer import (
     rotation,
     similarity,
 )
+from attncourse.data import Scenes, digits
 from attncourse.models import AttentionCNN, MaxPooling2d
-from attncourse.scenes import Scenes, digits
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 
@@ -285,7 +285,7 @@ def transformed(
     kind: type[SpatialTransformer] = SpatialTransformer,
     width: int | None = None,
 ) -> Crop:
-    """Put a transformer in front; classifiers start alike in all arms."""
+    """Put a transformer in front; classifiers start alike in all variants."""
     behind = classifier()
     finder = None if width is None else wide_localization(width)
     transformer = kind(
@@ -297,7 +297,7 @@ def transformed(
 small_cnn = partial(plain_cnn, 0, (16, 32))
 wide_cnn = partial(plain_cnn, 10, (18, 34))
 
-ARMS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+VARIANTS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "still": (
         "transformer that stays still, CNN",
         partial(transformed, small_cnn, still=True),
@@ -335,7 +335,7 @@ ARMS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     ),
 }
 STEPS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "stn": ("one step", ARMS["stn"][1]),
+    "stn": ("one step", VARIANTS["stn"][1]),
     "stn-2": ("two steps", partial(transformed, small_cnn, 2)),
     "stn-4": ("four steps", partial(transformed, small_cnn, 4)),
     "stn-wide": (
@@ -351,13 +351,13 @@ FRAGMENTS = 6
 
 
 def scenes_of(
-    arm: str, count: int, *, split: str = "train", seed: int = 0
+    variant: str, count: int, *, split: str = "train", seed: int = 0
 ) -> PosedDigits:
-    """Return the scenes that an arm is trained and tested on.
+    """Return the scenes that a variant is trained and tested on.
 
     They are wandering digits, in clutter, or only turned, as its name says.
     """
-    if arm.startswith("turned"):
+    if variant.startswith("turned"):
         return PosedDigits(
             count,
             turn=90.0,
@@ -366,7 +366,7 @@ def scenes_of(
             split=split,
             seed=seed,
         )
-    pieces = FRAGMENTS if arm.endswith("clutter") else 0
+    pieces = FRAGMENTS if variant.endswith("clutter") else 0
     return PosedDigits(count, fragments=pieces, split=split, seed=seed)
 
 
@@ -536,12 +536,14 @@ def by_displacement(
     }
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score it, its transformation, and changes of that."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score it, its transformation, and changes of that."""
     torch.manual_seed(seed)
-    model = (ARMS | STEPS)[arm][1]()
-    budget.fit(model, scenes_of(arm, budget.scenes, seed=seed), seed=seed)
-    test, pose = scenes_of(arm, budget.test_scenes, split="test").draw_posed()
+    model = (VARIANTS | STEPS)[variant][1]()
+    budget.fit(model, scenes_of(variant, budget.scenes, seed=seed), seed=seed)
+    test, pose = scenes_of(
+        variant, budget.test_scenes, split="test"
+    ).draw_posed()
     metrics = evaluate(model, test)
     if not isinstance(model, Crop):
         return {"accuracy": metrics["accuracy"]}

@@ -16,11 +16,11 @@ from attncourse.attention import (
     SoftmaxChannelAttention,
     SqueezeExcitation,
 )
+from attncourse.data import Scenes, photo
 from attncourse.models import AttentionCNN, AveragePooling2d
-from attncourse.scenes import Scenes, photo
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 
 TEXTURES = ("brick", "grass", "gravel")
 TINTS = {
@@ -215,7 +215,7 @@ def frozen(channels: int, reduction: int) -> SqueezeExcitation:
 def network(
     pooling: Callable[[], nn.Module], width: int = CHANNELS
 ) -> AttentionCNN:
-    """Build the network; all arms of a seed start from the same trunk.
+    """Build the network; all variants of a seed start from the same trunk.
 
     A unit of its last map sees 15 x 15 pixels: never a dot and the texture.
     """
@@ -234,41 +234,41 @@ def _gated_average(gate: Callable[[], nn.Module]) -> GatedAverage:
 
 
 softmax = partial(SoftmaxChannelAttention, CHANNELS)
-ARMS = {
-    "plain": Arm("no gates", partial(network, AveragePooling2d)),
-    "wider": Arm(
+VARIANTS = {
+    "plain": Variant("no gates", partial(network, AveragePooling2d)),
+    "wider": Variant(
         "no gates, wider",
         partial(network, AveragePooling2d, width=27),
     ),
-    "hidden": Arm(
+    "hidden": Variant(
         "no gates, a hidden layer",
         partial(network, partial(HiddenAverage, CHANNELS)),
     ),
-    "constant": Arm(
+    "constant": Variant(
         "one trained gate for all images",
         gated(partial(ConstantGate, CHANNELS)),
     ),
-    "frozen": Arm(
+    "frozen": Variant(
         "random gates, not trained",
         gated(partial(frozen, CHANNELS, reduction=2)),
     ),
-    "se": Arm(
+    "se": Variant(
         "squeeze-and-excitation",
         gated(partial(SqueezeExcitation, CHANNELS, reduction=2)),
     ),
-    "eca": Arm(
+    "eca": Variant(
         "efficient channel attention",
         gated(partial(EfficientChannelAttention, CHANNELS)),
     ),
-    "sigmoid": Arm(
+    "sigmoid": Variant(
         "sigmoid gates, one layer",
         gated(partial(LinearGate, CHANNELS, torch.sigmoid)),
     ),
-    "softmax-raw": Arm("softmax gates as printed", gated(softmax)),
-    "softmax": Arm(
+    "softmax-raw": Variant("softmax gates as printed", gated(softmax)),
+    "softmax": Variant(
         "softmax gates, times C", gated(partial(softmax, rescale=True))
     ),
-    "tanh": Arm(
+    "tanh": Variant(
         "tanh gates, one layer",
         gated(partial(LinearGate, CHANNELS, torch.tanh)),
     ),
@@ -357,19 +357,19 @@ def first_gradient(model: AttentionCNN, shown: Scenes) -> float:
     ).item()
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score it, its gates, and what replaces the gates.
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score it, its gates, and what replaces the gates.
 
     `gradient` is that of the trunk before the first step.
     """
     torch.manual_seed(seed)
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     assert isinstance(model, AttentionCNN)
     first = CuedTextures(4 * budget.batch_size, seed=seed).draw()
     gradient = first_gradient(model, first)
     budget.fit(model, CuedTextures(budget.scenes, seed=seed), seed=seed)
     scenes = CuedTextures(budget.test_scenes, split="test")
     metrics = evaluate(model, scenes.draw()) | {"gradient": gradient}
-    if arm in GATED:
+    if variant in GATED:
         metrics |= intervene(model, scenes)
     return metrics

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from attncourse.attention import AdditivePooling2d
+from attncourse.data import ClutteredDigits, Scenes
 from attncourse.models import AveragePooling2d, MaxPooling2d
-from attncourse.scenes import ClutteredDigits, Scenes
 from attncourse.trials.budget import Budget
 
 CANVAS, DIGIT, FRAGMENTS = 32, 16, 4
@@ -133,7 +133,7 @@ def pooled(
     halve: Callable[[], nn.Module] = max_stride,
     padding: Padding = "zeros",
 ) -> nn.Sequential:
-    """Build a network that pools all places; arms of a seed start alike."""
+    """Build a network that pools all places; variants of a seed start alike."""
     features = trunk(halve, padding, CHANNELS)
     classifier = nn.Linear(CHANNELS, 10)
     return nn.Sequential(features, head(), classifier)
@@ -149,7 +149,7 @@ def flattened() -> nn.Sequential:
     )
 
 
-ARMS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+VARIANTS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "average": ("CNN, global average", partial(pooled, average)),
     "flat": ("CNN, a weight for each place", flattened),
     "max": ("CNN, global max", partial(pooled, maximum)),
@@ -210,8 +210,8 @@ def moved(
     return torch.where(box, images, scenes.images * ~scenes.masks)
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm, then move its test images by 1 to 8 pixels.
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant, then move its test images by 1 to 8 pixels.
 
     ``consistency`` is the share of moves after which the class is the same
     as before, ``kept`` the share of images that keep it in all eight, and
@@ -219,7 +219,7 @@ def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
     both without their mean; ``_alone`` where the digit moves alone.
     """
     torch.manual_seed(seed)
-    model = ARMS[arm][1]()
+    model = VARIANTS[variant][1]()
     budget.fit(model, clutter(budget.scenes, seed=seed), seed=seed)
     test = clutter(budget.test_scenes, split="test").draw()
     with torch.no_grad():

@@ -27,12 +27,12 @@ from attncourse.attention.spatial_transformer import (
     Localization,
     similarity,
 )
+from attncourse.data import ClutteredDigits, Scenes
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
-from attncourse.scenes import ClutteredDigits, Scenes
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import ClassActivation
-from attncourse.trials.runs import Arm
+from attncourse.trials.runs import Variant
 from attncourse.watching import watch
 
 CHANNELS, WIDER, WIDEST = 32, 37, 67
@@ -83,18 +83,18 @@ def zoomed() -> SpatialTransformer:
     return transformer
 
 
-def _pool(label: str, pooling: Callable[[], nn.Module]) -> Arm:
-    return Arm(label, partial(pooled_by, pooling))
+def _pool(label: str, pooling: Callable[[], nn.Module]) -> Variant:
+    return Variant(label, partial(pooled_by, pooling))
 
 
-def _map(label: str, attention: Callable[[], nn.Module]) -> Arm:
-    return Arm(label, partial(on_the_map, attention))
+def _map(label: str, attention: Callable[[], nn.Module]) -> Variant:
+    return Variant(label, partial(on_the_map, attention))
 
 
-ARMS = {
-    "average": Arm("average, no attention", network),
-    "wider": Arm("average, wider", partial(network, WIDER)),
-    "widest": Arm("average, widest", partial(network, WIDEST)),
+VARIANTS = {
+    "average": Variant("average, no attention", network),
+    "wider": Variant("average, wider", partial(network, WIDER)),
+    "widest": Variant("average, widest", partial(network, WIDEST)),
     "max": _pool("max pooling", MaxPooling2d),
     "gem": _pool("generalised mean", GeneralizedMeanPooling),
     "additive": _pool(
@@ -118,7 +118,7 @@ ARMS = {
     "residual": _map(
         "residual attention", partial(ResidualAttention, CHANNELS)
     ),
-    "transformer": Arm("spatial transformer", partial(in_front, zoomed)),
+    "transformer": Variant("spatial transformer", partial(in_front, zoomed)),
 }
 # Each mechanism against a plain network that has no fewer parameters and does
 # no fewer multiply-adds.
@@ -174,15 +174,15 @@ class OwnMap(nn.Module):
     Parameters
     ----------
     model
-        A network of one of the arms in `OWN_MAPS`.
-    arm
+        A network of one of the variants in `OWN_MAPS`.
+    variant
         Its name.
     """
 
-    def __init__(self, model: AttentionCNN, arm: str) -> None:
+    def __init__(self, model: AttentionCNN, variant: str) -> None:
         super().__init__()
         self.model = model
-        self.layer, self.read = OWN_MAPS[arm]
+        self.layer, self.read = OWN_MAPS[variant]
 
     def forward(
         self,
@@ -203,9 +203,13 @@ class OwnMap(nn.Module):
         return logits, found + (found.sum((2, 3), keepdim=True) == 0)
 
 
-def with_map(model: AttentionCNN, arm: str) -> nn.Module:
+def with_map(model: AttentionCNN, variant: str) -> nn.Module:
     """Return the network with its own map, or else its class activation."""
-    return OwnMap(model, arm) if arm in OWN_MAPS else ClassActivation(model)
+    return (
+        OwnMap(model, variant)
+        if variant in OWN_MAPS
+        else ClassActivation(model)
+    )
 
 
 def brightest_window(
@@ -254,17 +258,17 @@ def deleted(
     return lost
 
 
-def run(arm: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one arm; score it and its map, and delete what that points at."""
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score it and its map, and delete what that points at."""
     torch.manual_seed(seed)
-    model = ARMS[arm].build()
+    model = VARIANTS[variant].build()
     assert isinstance(model, AttentionCNN)
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     test = scenes(budget.test_scenes, split="test").draw()
-    mapped = with_map(model, arm)
+    mapped = with_map(model, variant)
     metrics = evaluate(mapped, test)
     metrics |= deleted(mapped, test, metrics["accuracy"])
-    if arm in OWN_MAPS and arm not in ("query", "transformer"):
+    if variant in OWN_MAPS and variant not in ("query", "transformer"):
         activation = evaluate(ClassActivation(model), test)
         metrics["cam_mass"] = activation["mass"]
         metrics["cam_pointing"] = activation["pointing"]

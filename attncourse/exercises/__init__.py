@@ -1,0 +1,29 @@
+"""Practice that answers back: exercises with checks and ladders of hints.
+
+`check` judges an answer and says in a sentence or two what is wrong with it;
+`hint` gives the next hint, `solution` shows an answer that is right. The
+exercises of a lesson stand in one file of `attncourse/exercises/topics`.
+"""
+
+from attncourse.exercises.checking import Verdict, check
+from attncourse.exercises.exercise import (
+    Exercise,
+    Mistake,
+    exercise,
+    exercises,
+)
+from attncourse.exercises.hints import Hint, hint
+from attncourse.exercises.solutions import Solution, solution
+
+__all__ = [
+    "Exercise",
+    "Hint",
+    "Mistake",
+    "Solution",
+    "Verdict",
+    "check",
+    "exercise",
+    "exercises",
+    "hint",
+    "solution",
+]

@@ -1,0 +1,101 @@
+"""Does a network become more accurate, whichever attention is added?"""
+
+from dataclasses import replace
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.setups.which_attention import (
+    CANVAS,
+    CONTROLS,
+    VARIANTS,
+    run,
+)
+
+WIDE = {"wider": "a wider", "widest": "the widest"}
+BUDGET = Budget(scenes=2500, epochs=6, test_scenes=1000)
+
+CLAIM = Claim(
+    statement=(
+        "Whichever attention is added to a network, it becomes more "
+        "accurate, and no plain change does as much."
+    ),
+    origin="001-04, 002-07, 003-25, 000-21",
+    source=(
+        "Surveys and tutorials; each mechanism's own paper says it of that "
+        "mechanism, on large data."
+    ),
+    scene=(
+        "A digit of 16 pixels among eight fragments of others, on 40 x 40 "
+        "pixels; one small trunk, one linear head, every mechanism in its "
+        "usual place."
+    ),
+    variants=VARIANTS,
+    control="widest",
+    run=run,
+    example=(1, 1, CANVAS, CANVAS),
+    metrics=("accuracy", "mass", "cam_mass", "drop_deleted"),
+    predictions=(
+        Prediction(
+            "The attention that suits these scenes best by the lessons "
+            "before, additive pooling, beats max pooling, which is no "
+            "attention, by more than a point of accuracy.",
+            metric="accuracy",
+            variant="additive",
+            against="max",
+            above=0.01,
+        ),
+        *(
+            Prediction(
+                f"{VARIANTS[variant].label[0].upper()}{VARIANTS[variant].label[1:]}: more "
+                f"accurate than {WIDE[plain]} plain network, which costs no "
+                f"less, by more than a point.",
+                metric="accuracy",
+                variant=variant,
+                against=plain,
+                above=0.01,
+            )
+            for variant, plain in CONTROLS.items()
+        ),
+        Prediction(
+            "Max pooling beats the widest plain network by more than a point.",
+            metric="accuracy",
+            variant="max",
+            against="widest",
+            above=0.01,
+        ),
+        Prediction(
+            "The generalised mean, with one learned number, loses less than "
+            "a point to additive pooling.",
+            metric="accuracy",
+            variant="gem",
+            against="additive",
+            above=-0.01,
+        ),
+        Prediction(
+            "What max pooling does not give is the map: that of additive "
+            "pooling has more of its mass on the digit, by more than a fifth "
+            "of the whole.",
+            metric="mass",
+            variant="additive",
+            against="max",
+            above=0.2,
+        ),
+        Prediction(
+            "A map on the digit need not mean accuracy: more than half of "
+            "what the places of self-attention receive is on the digit, too.",
+            metric="mass",
+            variant="self-attention",
+            against=None,
+            above=0.5,
+        ),
+    ),
+    would_change=(
+        "Scenes whose answer does not hang on one small object, several "
+        "layers with attention, more data or longer training. Two runs with "
+        "seeds of their own, looked at beforehand, set the size of the "
+        "canvas and the transformer's first zoom."
+    ),
+    lesson="14_which_attention",
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),
+    full=Profile(seeds=10, budget=BUDGET),
+)

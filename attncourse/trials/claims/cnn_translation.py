@@ -1,0 +1,109 @@
+"""Do convolutional networks keep their answer when the image moves?"""
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.runs import Variant
+from attncourse.trials.setups.translation import CANVAS, VARIANTS, run
+
+CLAIM = Claim(
+    statement=(
+        "Convolutional networks are translation-invariant: when the image "
+        "moves, the answer stays."
+    ),
+    origin="002-04",
+    source=(
+        "A common way to describe convolution, which is equivariant. "
+        "Against it stand {cite:t}`azulay2019`, {cite:t}`zhang2019shift` and "
+        "{cite:t}`chaman2021`; {cite:t}`jaderberg2015` doubt it for large "
+        "moves."
+    ),
+    scene=(
+        "A digit of 16 pixels among four fragments of others, on 32 x 32 "
+        "pixels. In the test the whole image moves by 1 to 8 pixels and "
+        "comes in again on the other side, or the digit moves alone; it is "
+        "never cut."
+    ),
+    variants={
+        name: Variant(label, build)
+        for name, (label, build) in VARIANTS.items()
+    },
+    control="average",
+    run=run,
+    example=(1, 1, CANVAS, CANVAS),
+    metrics=("consistency", "kept", "change", "accuracy", "consistency_alone"),
+    predictions=(
+        Prediction(
+            "A convolutional network with global average pooling keeps its "
+            "answer in more than 99 % of all moves of the image.",
+            metric="consistency",
+            variant="average",
+            against=None,
+            above=0.99,
+        ),
+        Prediction(
+            "Its logits move by more than a tenth of their length.",
+            metric="change",
+            variant="average",
+            against=None,
+            above=0.1,
+        ),
+        Prediction(
+            "A blur before each step of subsampling raises the consistency "
+            "by more than one point.",
+            metric="consistency",
+            variant="blur",
+            against="average",
+            above=0.01,
+        ),
+        Prediction(
+            "Attention in the place of averaging raises it by more than one "
+            "point.",
+            metric="consistency",
+            variant="attention",
+            against="average",
+            above=0.01,
+        ),
+        Prediction(
+            "A global maximum in the place of the average raises it by more "
+            "than one point.",
+            metric="consistency",
+            variant="max",
+            against="average",
+            above=0.01,
+        ),
+        Prediction(
+            "Global pooling matters: a weight for each place lowers the "
+            "consistency by more than one point.",
+            metric="consistency",
+            variant="average",
+            against="flat",
+            above=0.01,
+        ),
+        Prediction(
+            "Exact invariance, by a phase that moves with the image, costs "
+            "less than one point of accuracy.",
+            metric="accuracy",
+            variant="adaptive",
+            against="circular",
+            above=-0.01,
+        ),
+        Prediction(
+            "The network that is exactly invariant keeps its answer in more "
+            "than 99 % of the moves of the digit alone.",
+            metric="consistency_alone",
+            variant="adaptive",
+            against=None,
+            above=0.99,
+        ),
+    ),
+    would_change=(
+        "Training until no test image is near a boundary between classes, or "
+        "with whole images moved as in the test; larger networks. No "
+        "network with plain subsampling would become exactly invariant. One "
+        "pilot run, which is not among the seeds, fixed the budget and most "
+        "of the further statements."
+    ),
+    lesson="10_spatial_transformer",
+    quick=Profile(seeds=5, budget=Budget(2000, 3, 1000)),
+    full=Profile(seeds=10, budget=Budget(3000, 4, 1000)),
+)

@@ -1,0 +1,93 @@
+"""How much is a position code worth to a small vision transformer?"""
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.setups.positions import VARIANTS, run
+
+BUDGET = Budget(scenes=1297, epochs=30, lr=3e-3)
+
+
+def gain(
+    statement: str, variant: str, against: str, above: float
+) -> Prediction:
+    """Predict a gain in accuracy."""
+    return Prediction(
+        statement,
+        metric="accuracy",
+        variant=variant,
+        against=against,
+        above=above,
+    )
+
+
+CLAIM = Claim(
+    statement="Attention over patches needs codes of their positions.",
+    origin="004-16",
+    source="{cite:t}`vaswani2017` and {cite:t}`dosovitskiy2021`.",
+    scene=(
+        "The 8 x 8 digits of scikit-learn, cut into sixteen patches of 2 x 2 "
+        "pixels; a small vision transformer."
+    ),
+    variants=VARIANTS,
+    control="none",
+    run=run,
+    example=(1, 1, 8, 8),
+    metrics=("accuracy", "drop_shuffled"),
+    predictions=(
+        gain(
+            "Codes of row and column are worth more than ten points of "
+            "accuracy over none.",
+            "sinusoidal",
+            "none",
+            0.1,
+        ),
+        gain(
+            "Codes of row and column beat codes in raster order by more "
+            "than a point.",
+            "sinusoidal",
+            "raster",
+            0.01,
+        ),
+        gain(
+            "Learned codes lose less than two points to them.",
+            "learned",
+            "sinusoidal",
+            -0.02,
+        ),
+        gain(
+            "Relative positions lose less than two points to them.",
+            "relative",
+            "sinusoidal",
+            -0.02,
+        ),
+        gain(
+            "So do rotary ones.",
+            "rotary",
+            "sinusoidal",
+            -0.02,
+        ),
+        gain(
+            "The best of these transformers is more accurate than "
+            "convolutions with about as many parameters: the one with codes "
+            "of row and column.",
+            "sinusoidal",
+            "convolution",
+            0.0,
+        ),
+        Prediction(
+            "The codes are a cause: on shuffled patches the network that has "
+            "them loses more than thirty points.",
+            metric="drop_shuffled",
+            variant="sinusoidal",
+            against=None,
+            above=0.3,
+        ),
+    ),
+    would_change=(
+        "Patches that tell their place by themselves: with larger ones, or "
+        "behind padded convolutions, less is left to gain."
+    ),
+    lesson="04_self_attention_and_position",
+    quick=Profile(seeds=5, budget=BUDGET),
+    full=Profile(seeds=10, budget=BUDGET),
+)

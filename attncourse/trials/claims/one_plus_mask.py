@@ -1,0 +1,76 @@
+"""Does (1 + M) T train where M T does not, and does its mask help at all?"""
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.setups.residual_attention import (
+    DEEP,
+    SHALLOW,
+    VARIANTS,
+    run,
+)
+
+BUDGET = Budget(scenes=2000, epochs=4, test_scenes=1000, batch_size=32)
+
+CLAIM = Claim(
+    statement=(
+        "A mask must be added to one, (1 + M) T instead of M T, or stacked "
+        "modules lose accuracy."
+    ),
+    origin="003-22",
+    source="{cite:t}`wang2017`.",
+    scene=(
+        "Digits among fragments on 32 x 32 pixels; one or four modules in a "
+        "row."
+    ),
+    variants=VARIANTS,
+    control=f"trunk_x{DEEP}",
+    run=run,
+    example=(1, 1, 32, 32),
+    metrics=("accuracy", "growth_at_start", "growth"),
+    predictions=(
+        Prediction(
+            "Four modules in a row: 1 + M is more accurate than M by more "
+            "than two points.",
+            metric="accuracy",
+            variant=f"residual_x{DEEP}",
+            against=f"naive_x{DEEP}",
+            above=0.02,
+        ),
+        Prediction(
+            "One module: 1 + M is more accurate than M.",
+            metric="accuracy",
+            variant=f"residual_x{SHALLOW}",
+            against=f"naive_x{SHALLOW}",
+            above=0.0,
+        ),
+        Prediction(
+            "Four naive modules are less accurate than their trunk alone.",
+            metric="accuracy",
+            variant=f"trunk_x{DEEP}",
+            against=f"naive_x{DEEP}",
+            above=0.0,
+        ),
+        Prediction(
+            "Four masks with 1 + M beat a trunk with as many multiply-adds.",
+            metric="accuracy",
+            variant=f"residual_x{DEEP}",
+            against="longer_trunk",
+            above=0.0,
+        ),
+        Prediction(
+            "The masks are a cause: shuffled over their places they cost "
+            "four residual modules more than ten points of accuracy.",
+            metric="drop_shuffled",
+            variant=f"residual_x{DEEP}",
+            against=None,
+            above=0.1,
+        ),
+    ),
+    would_change=(
+        "Depth: with a single module the order of the two is another. A "
+        "normalisation behind each module may do what the one does."
+    ),
+    lesson="09_residual_and_multi_scale",
+    quick=Profile(seeds=5, budget=BUDGET),
+    full=Profile(seeds=10, budget=BUDGET),
+)

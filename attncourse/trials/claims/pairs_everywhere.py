@@ -1,0 +1,130 @@
+"""Does a block of self-attention help convolutions to compare two places?"""
+
+from dataclasses import replace
+from functools import partial
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.runs import Variant
+from attncourse.trials.setups.pairwise_on_maps import LAYERS, build, run
+from attncourse.trials.setups.same_different import GRID, SIDE
+
+BUDGET = Budget(scenes=4000, epochs=5, lr=3e-3)
+
+
+def gain(
+    statement: str, variant: str, against: str, above: float
+) -> Prediction:
+    """Predict a gain in accuracy."""
+    return Prediction(
+        statement,
+        metric="accuracy",
+        variant=variant,
+        against=against,
+        above=above,
+    )
+
+
+CLAIM = Claim(
+    statement=(
+        "Self-attention behind every stage of convolutions is better than "
+        "behind one."
+    ),
+    origin="000-15, 004-15",
+    source=(
+        "{cite:t}`zhang2019` and {cite:t}`wang2018` place it once or at few "
+        "stages; articles stack it behind every layer."
+    ),
+    scene=(
+        "Two digits in a grid of 5 x 5 cells of 8 pixels; are they of one "
+        "class? Three stages of residual convolutions work on a map of the "
+        "5 x 5 cells."
+    ),
+    variants={
+        name: Variant(label, partial(build, name))
+        for name, (label, _) in LAYERS.items()
+    },
+    control="none",
+    run=run,
+    example=(1, 1, GRID * SIDE, GRID * SIDE),
+    metrics=("accuracy", "near", "far", "peak_mib"),
+    predictions=(
+        gain(
+            "A SAGAN block behind every stage is better than one by more than "
+            "a point.",
+            "sagan-every",
+            "sagan",
+            0.01,
+        ),
+        gain(
+            "One SAGAN block is worth more than a point of accuracy.",
+            "sagan",
+            "none",
+            0.01,
+        ),
+        gain(
+            "More than a point of it is due to the choice of the weights, "
+            "not to a mean over all places.",
+            "sagan",
+            "uniform",
+            0.01,
+        ),
+        gain(
+            "One non-local block is worth more than a point.",
+            "non-local",
+            "none",
+            0.01,
+        ),
+        gain(
+            "Gamma at zero costs less than a point against gamma at one.",
+            "sagan",
+            "sagan-open",
+            -0.01,
+        ),
+        gain(
+            "A softmax over the queries costs less than two points: the "
+            "accuracy hardly shows it.",
+            "queries",
+            "sagan",
+            -0.02,
+        ),
+        Prediction(
+            "A digit gives more than a quarter of its weight on other cells "
+            "to the other digit.",
+            metric="mass",
+            variant="sagan",
+            against=None,
+            above=0.25,
+        ),
+        Prediction(
+            "The weights are a cause: with shuffled keys the network loses "
+            "more than five points.",
+            metric="drop_shuffled",
+            variant="sagan",
+            against=None,
+            above=0.05,
+        ),
+        gain(
+            "A non-local block behind every stage is better than one by more "
+            "than a point.",
+            "non-local-every",
+            "non-local",
+            0.01,
+        ),
+        gain(
+            "One SAGAN block is worth more than a point more than a "
+            "convolution in its place, with as many parameters.",
+            "sagan",
+            "convolution",
+            0.01,
+        ),
+    ),
+    would_change=(
+        "A task in which the convolutions reach less far: here six of them "
+        "see the whole map. Or a longer training: gamma begins at zero and "
+        "may open late. The budget was fixed by pilots with two stages."
+    ),
+    lesson="08_self_attention_on_maps",
+    quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),
+    full=Profile(seeds=10, budget=BUDGET),
+)

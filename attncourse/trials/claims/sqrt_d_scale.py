@@ -1,0 +1,62 @@
+"""Does a wide attention need its scale, and would a small start do?"""
+
+from attncourse.trials.budget import Budget
+from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.setups.scale import GRID, SIDE, VARIANTS, run
+
+BUDGET = Budget(epochs=4)
+
+CLAIM = Claim(
+    statement=(
+        "Dot-product attention must divide its scores by the square root of "
+        "their dimension."
+    ),
+    origin="000-17, 000-B1",
+    source=(
+        "{cite:t}`vaswani2017`, section 3.2.1; the code of an article leaves "
+        "the division out where its formula has it."
+    ),
+    scene=(
+        "Nine digits in a 3 x 3 grid; the one in the middle asks for the "
+        "colour of the other of its class. One attention layer, 8, 64 or 512 "
+        "numbers per token, each variant at the best of five learning rates."
+    ),
+    variants=VARIANTS,
+    control="unscaled-512",
+    run=run,
+    example=(1, 3, GRID * SIDE, GRID * SIDE),
+    metrics=("accuracy", "mass", "pointing", "rate"),
+    predictions=(
+        Prediction(
+            "At 512 numbers per token the scale is worth more than two "
+            "points of accuracy.",
+            metric="accuracy",
+            variant="scaled-512",
+            against="unscaled-512",
+            above=0.02,
+        ),
+        Prediction(
+            "At 8 numbers per token it is worth more than two points, too.",
+            metric="accuracy",
+            variant="scaled-8",
+            against="unscaled-8",
+            above=0.02,
+        ),
+        Prediction(
+            "The scale does more than a small start: it is worth more than "
+            "a point of accuracy over unscaled scores that start as small.",
+            metric="accuracy",
+            variant="scaled-512",
+            against="small-start-512",
+            above=0.01,
+        ),
+    ),
+    would_change=(
+        "A start with smaller weights does the same as the scale; so might a "
+        "network that learns its temperature. Neither that one nor deep "
+        "stacks, where the start may soon be forgotten, are tried here."
+    ),
+    lesson="02_scaled_dot_product",
+    quick=Profile(seeds=5, budget=BUDGET),
+    full=Profile(seeds=10, budget=BUDGET),
+)

@@ -1,0 +1,60 @@
+"""Figures: maps, overlays, explorable figures, and the package's code."""
+
+from attncourse.viz.description import describe
+from attncourse.viz.explorable import explore
+from attncourse.viz.gluing import glue
+from attncourse.viz.maps import heatmap, overlay
+from attncourse.viz.panels import panels
+from attncourse.viz.picture import Picture, figure
+from attncourse.viz.source_code import Source, source
+from attncourse.viz.style import (
+    BLUE,
+    GREEN,
+    INK,
+    KEY_COLOUR,
+    ORANGE,
+    PALETTE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    WEIGHTS_CMAP,
+    WIDTH,
+    course_style,
+    use_course_style,
+)
+from attncourse.viz.trials import (
+    glue_difference,
+    glue_record,
+    glue_verdicts,
+    seeds,
+)
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "INK",
+    "KEY_COLOUR",
+    "ORANGE",
+    "PALETTE",
+    "PURPLE",
+    "SKY",
+    "VERMILLION",
+    "WEIGHTS_CMAP",
+    "WIDTH",
+    "Picture",
+    "Source",
+    "course_style",
+    "describe",
+    "explore",
+    "figure",
+    "glue",
+    "glue_difference",
+    "glue_record",
+    "glue_verdicts",
+    "heatmap",
+    "overlay",
+    "panels",
+    "seeds",
+    "source",
+    "use_course_style",
+]

@@ -1,0 +1,116 @@
+"""The script of the explorable figures, in a browser."""
+
+import shutil
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from attncourse.viz import explore
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+
+
+def draw(temperature, rule="soft"):
+    figure, ax = plt.subplots(figsize=(1.1, 0.7))
+    ax.plot([0, temperature], ls="-" if rule == "soft" else ":")
+    return figure
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """Return a page with one figure of two sliders, shown twice."""
+    html = explore(
+        draw,
+        alt="A line",
+        start={"temperature": 3},
+        temperature=[2, 3, 5],
+        rule=["soft", "hard"],
+    ).html
+    page = tmp_path / "page.html"
+    page.write_text(
+        "<!doctype html><html lang=en><title>Two figures</title>"
+        f"<main><h1>Two</h1>{html}{html}</main>"
+    )
+    return page.as_uri()
+
+
+def test_keys_move_one_figure_and_its_text(browser, file):
+    page = browser.new_page()
+    messages = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.goto(file)
+    moved, other = page.locator(".explore").all()
+    image = moved.locator("img")
+    start = image.get_attribute("src")
+
+    def state(box):
+        shown = box.locator("output").all_inner_texts()
+        return (*shown, box.locator("img").get_attribute("alt"))
+
+    rest = ("3", "soft", "A line (temperature 3, rule soft)")
+    assert state(moved) == state(other) == rest
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert state(moved) == ("5", "soft", "A line (temperature 5, rule soft)")
+    assert image.get_attribute("src") != start
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    assert state(moved) == ("5", "hard", "A line (temperature 5, rule hard)")
+    texts = [
+        slider.get_attribute("aria-valuetext")
+        for slider in moved.locator("input").all()
+    ]
+    assert texts == ["5", "hard"]
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowLeft")
+    assert image.get_attribute("src") == start
+    assert state(moved) == state(other) == rest
+    assert image.evaluate("image => image.naturalWidth") == 220
+    assert not messages
+    page.close()
+
+
+def test_without_script_and_on_paper_there_is_the_start_frame(browser, file):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file)
+    box = page.locator(".explore").first
+    assert box.locator("img").is_visible()
+    assert box.locator("output").first.inner_text() == "3"
+    assert not box.locator("input").first.is_visible()
+    context.close()
+    page = browser.new_page()
+    page.goto(file)
+    assert page.locator("input").first.is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator("input").first.is_visible()
+    assert page.locator("img").first.is_visible()
+    page.close()
+
+
+def test_axe_finds_nothing(browser, file):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(file)
+    found = axe.Axe().run(page).response["violations"]
+    assert [violation["id"] for violation in found] == []
+    page.close()
