@@ -70,13 +70,21 @@ Watcher = Callable[[nn.Module, str, dict[str, Tensor]], Any]
 def _watcher_for(module: nn.Module) -> Watcher | None:
     if isinstance(module, nn.MultiheadAttention):
         return _watch_torch
-    if _takes_weights(module) and not any(
-        _takes_weights(child) for child in module.modules() if child != module
+    if _gives_weights(module) and not any(
+        _gives_weights(child) for child in module.modules() if child != module
     ):
-        return _watch_own
+        return _watch_argument if _takes_weights(module) else _watch_own
     if hasattr(module, "fused_attn") and hasattr(module, "attn_drop"):
         return _watch_timm
     return None
+
+
+def _gives_weights(module: nn.Module) -> bool:
+    return _attends(module) or _takes_weights(module)
+
+
+def _attends(module: nn.Module) -> bool:
+    return callable(getattr(module, "attend", None))
 
 
 def _takes_weights(module: nn.Module) -> bool:
@@ -84,18 +92,36 @@ def _takes_weights(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _replaced_forward(
-    module: nn.Module, forward: Callable[..., Any]
+def _replaced(
+    module: nn.Module, **methods: Callable[..., Any]
 ) -> Iterator[None]:
-    """Shadow the method of the class, on this instance, for a while."""
-    module.forward = forward
+    """Shadow methods of the class, on this instance, for a while."""
+    for name, method in methods.items():
+        setattr(module, name, method)
     try:
         yield
     finally:
-        del module.forward
+        for name in methods:
+            delattr(module, name)
 
 
 def _watch_own(module: nn.Module, name: str, maps: dict[str, Tensor]) -> Any:
+    attend = module.attend
+
+    def recording(*args: Any, **rest: Any) -> Any:
+        attended = attend(*args, **rest)
+        maps[name] = attended[1].detach()
+        return attended
+
+    def forward(*args: Any, **rest: Any) -> Any:
+        return recording(*args, **rest)[0]
+
+    return _replaced(module, forward=forward, attend=recording)
+
+
+def _watch_argument(
+    module: nn.Module, name: str, maps: dict[str, Tensor]
+) -> Any:
     forward = module.forward
 
     def recording(
@@ -105,7 +131,7 @@ def _watch_own(module: nn.Module, name: str, maps: dict[str, Tensor]) -> Any:
         maps[name] = weights.detach()
         return (output, weights) if return_weights else output
 
-    return _replaced_forward(module, recording)
+    return _replaced(module, forward=recording)
 
 
 def _watch_torch(module: nn.Module, name: str, maps: dict[str, Tensor]) -> Any:
@@ -127,7 +153,7 @@ def _watch_torch(module: nn.Module, name: str, maps: dict[str, Tensor]) -> Any:
             weights = weights.mean(1)
         return output, weights
 
-    return _replaced_forward(module, recording)
+    return _replaced(module, forward=recording)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Every module returns its output, and with ``return_weights=True`` the pair
 """
 
 from attncourse.attention.additive import AdditiveAttention, AdditivePooling2d
+from attncourse.attention.attended import Attended
 from attncourse.attention.attention_pooling import AttentionPooling
 from attncourse.attention.cbam import (
     CBAM,
@@ -12,7 +13,10 @@ from attncourse.attention.cbam import (
     ChannelGate,
     SpatialGate,
 )
-from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.dot_product import (
+    attention_weights,
+    scaled_dot_product_attention,
+)
 from attncourse.attention.dynamic_capacity import DynamicCapacity
 from attncourse.attention.efficient_channel import EfficientChannelAttention
 from attncourse.attention.generalized_mean import GeneralizedMeanPooling
@@ -43,6 +47,7 @@ __all__ = [
     "CBAM",
     "AdditiveAttention",
     "AdditivePooling2d",
+    "Attended",
     "AttentionPooling",
     "CBAMWeights",
     "ChannelGate",
@@ -65,6 +70,7 @@ __all__ = [
     "SpatialGate",
     "SpatialTransformer",
     "SqueezeExcitation",
+    "attention_weights",
     "reinforce_loss",
     "scaled_dot_product_attention",
     "sinusoidal_positions",

@@ -6,10 +6,13 @@ r"""Additive attention: a small network scores each pair, or each place.
    \alpha_{ij} = \operatorname{softmax}_j(e_{ij})
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.masking import check_mask, masked_softmax
 
 QUERIES_PER_BLOCK = 32
@@ -105,6 +108,10 @@ class AdditiveAttention(nn.Module):
         output = weights.squeeze(1).to(value.dtype) @ value
         return (output, weights) if return_weights else output
 
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
+
     def _scores(
         self,
         query: Float[Tensor, "batch queries hidden"],
@@ -198,6 +205,10 @@ class AdditivePooling2d(nn.Module):
         weights = weights.unflatten(2, scores.shape[2:])
         pooled = weighted_sum(x, weights)
         return (pooled, weights) if return_weights else pooled
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def scores(
         self, x: Float[Tensor, "batch channels height width"]

@@ -6,10 +6,13 @@ r"""Pooling with a learned query.
    \right) X W_v \, W_o \quad\text{for each of } h \text{ heads}
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.dot_product import scaled_dot_product_attention
 
 
@@ -88,6 +91,10 @@ class AttentionPooling(nn.Module):
             maps = weights.squeeze(2).unflatten(-1, x.shape[2:])
             return self._merge(pooled), maps
         return self._merge(pooled)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def _split(
         self, tokens: Float[Tensor, "batch tokens channels"]

@@ -11,13 +11,14 @@ r"""CBAM: gate the channels, then the places.
    y = M_s \odot x'
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map, check_odd, reduced
 
 
@@ -94,6 +95,10 @@ class ChannelGate(nn.Module):
         gates = self.gates(average, _largest_over_places(x))
         output = x * gates[..., None, None]
         return (output, gates) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def gates(
         self,
@@ -172,6 +177,10 @@ class SpatialGate(nn.Module):
         gates = torch.sigmoid(self.norm(self.filter(descriptors)))
         output = x * gates
         return (output, gates) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
 
 class CBAM(nn.Module):
@@ -253,6 +262,10 @@ class CBAM(nn.Module):
         if self.spatial_first:
             return x, CBAMWeights(channel=later, spatial=earlier)
         return x, CBAMWeights(channel=earlier, spatial=later)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
 
 def _largest_over_places(x: Tensor) -> Tensor:

@@ -101,6 +101,21 @@ def dot_product_weights(
     return masked_softmax(scores, mask)
 
 
+def attention_weights(
+    query: Float[Tensor, "*batch queries dim"],
+    key: Float[Tensor, "*batch keys dim"],
+    mask: Bool[Tensor, "..."] | None = None,
+    *,
+    score_bias: Float[Tensor, "..."] | None = None,
+) -> Float[Tensor, "*batch queries keys"]:
+    """Weights of every query over the keys; each row sums to one."""
+    _check_shapes(query, key, key)
+    pairs = (*query.shape[:-1], key.shape[-2])
+    check_mask(mask, pairs)
+    check_broadcast("score_bias", score_bias, pairs)
+    return dot_product_weights(query, key, mask, score_bias)
+
+
 def _fused(
     query: Tensor,
     key: Tensor,

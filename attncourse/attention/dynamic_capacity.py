@@ -1,11 +1,13 @@
 """Dynamic capacity: look closely only where it matters for the answer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+
+from attncourse.attention.attended import Attended
 
 
 class Refined(NamedTuple):
@@ -129,6 +131,10 @@ class DynamicCapacity(nn.Module):
         places = seen.saliency[0, 0].numel() if len(seen.saliency) else 1
         shares = seen.saliency / total.where(total > 0, 1)
         return seen.logits, shares.where(total > 0, 1 / places)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def look(self, x: Float[Tensor, "batch channels height width"]) -> Refined:
         """Classify, and give all that a loss or a figure needs."""

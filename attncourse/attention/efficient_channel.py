@@ -8,12 +8,14 @@ r"""Efficient channel attention: a gate from a few neighbouring channels.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map, check_odd
 
 
@@ -90,3 +92,7 @@ class EfficientChannelAttention(nn.Module):
         gates = torch.sigmoid(scores)
         output = x * gates[..., None, None]
         return (output, gates) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))

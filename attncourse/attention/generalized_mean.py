@@ -1,8 +1,12 @@
 """Generalised-mean pooling: between the average and the maximum."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from attncourse.attention.attended import Attended
 
 
 class GeneralizedMeanPooling(nn.Module):
@@ -77,3 +81,7 @@ class GeneralizedMeanPooling(nn.Module):
         pull = relative.pow(self.power - 1)
         shares = pull / pull.sum((2, 3), keepdim=True)
         return pooled, shares.mean(1, keepdim=True)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))

@@ -7,11 +7,14 @@ r"""Multi-scale attention: every place chooses how coarsely it is seen.
    y_i = \sum_s w^s_i f^s_i
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map
 from attncourse.attention.masking import masked_softmax
 
@@ -120,6 +123,10 @@ class MultiScaleAttention(nn.Module):
         for share, view in zip(others, views[1:], strict=True):
             output = output + share * view
         return (output, weights) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def view(
         self, x: Float[Tensor, "batch channels height width"], scale: float

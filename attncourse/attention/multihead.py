@@ -7,10 +7,12 @@ r"""Multi-head attention: several selections at once, then mixed.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.dot_product import scaled_dot_product_attention
 
 
@@ -129,6 +131,10 @@ class MultiHeadAttention(nn.Module):
             mixed, weights = mixed
             return self._merge(mixed), weights
         return self._merge(mixed)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def _split(
         self, tokens: Float[Tensor, "batch tokens dim"]

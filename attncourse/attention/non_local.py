@@ -8,10 +8,13 @@ r"""Non-local block: a residual step towards what resembles each place.
    \quad\text{or}\quad \frac{\theta(x_i)^\top \phi(x_j)}{N}
 """
 
+from typing import Any
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.dot_product import scaled_dot_product_attention
 from attncourse.attention.maps import check_map, reduced
 
@@ -119,6 +122,10 @@ class NonLocal2d(nn.Module):
         if isinstance(mixed, tuple):
             return self._add(x, mixed[0]), mixed[1]
         return self._add(x, mixed)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def _add(
         self,

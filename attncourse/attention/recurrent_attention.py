@@ -1,13 +1,14 @@
 """Recurrent attention: a sequence of glimpses, each choosing the next."""
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.sampling import affine_sample, reading_map
 
 
@@ -328,6 +329,10 @@ class RecurrentAttention(nn.Module):
         size = (x.shape[2], x.shape[3])
         maps = [self.reader.footprint(t, size) for t in told]
         return episode.logits, torch.cat(maps, 1)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def play(self, x: Float[Tensor, "batch channels height width"]) -> Episode:
         """Classify, and give all that the loss needs."""

@@ -6,10 +6,13 @@ r"""Residual attention: a mask that can only add to what the trunk says.
    M = \sigma(\text{bottom-up, top-down network of } x)
 """
 
+from typing import Any
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map, reduced
 
 
@@ -107,6 +110,10 @@ class ResidualAttention(nn.Module):
         trunk, mask = self.trunk(x), self.mask(x)
         output = mask * trunk if self.naive else (1 + mask) * trunk
         return (output, mask) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
 
 class _DownUp(nn.Module):

@@ -8,11 +8,14 @@ r"""Selective kernel: branches of different reach share every channel.
    y_c = \sum_m a_{m,c}\, u_{m,c}
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map, check_odd
 from attncourse.attention.masking import masked_softmax
 
@@ -122,6 +125,10 @@ class SelectiveKernel(nn.Module):
         for share, branch_map in zip(others, maps[1:], strict=True):
             output = torch.addcmul(output, share, branch_map)
         return (output, weights) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def scores(
         self, maps: list[Float[Tensor, "batch channels height width"]]

@@ -6,10 +6,13 @@ r"""Self-attention on maps: every place gathers from every other place.
    y_i = x_i + \gamma \sum_j \beta_{ij}\, v_j
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.dot_product import scaled_dot_product_attention
 from attncourse.attention.maps import check_map, reduced
 
@@ -102,6 +105,10 @@ class SelfAttention2d(nn.Module):
         if isinstance(attended, tuple):
             return self._add(x, attended[0]), attended[1]
         return self._add(x, attended)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def _add(
         self,

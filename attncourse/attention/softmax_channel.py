@@ -6,10 +6,13 @@ r"""Softmax channel attention: the channels compete for one unit of weight.
    z = \operatorname{mean}_{h,w}(x), \qquad y_c = a_c\, x_c
 """
 
+from typing import Any
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map
 from attncourse.attention.masking import masked_softmax
 
@@ -85,3 +88,7 @@ class SoftmaxChannelAttention(nn.Module):
         factors = (self.factor * weights).to(x.dtype)
         output = x * factors[..., None, None]
         return (output, weights) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))

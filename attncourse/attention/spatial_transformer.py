@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.sampling import (
     affine_sample,
     cell_centres,
@@ -158,6 +160,10 @@ class SpatialTransformer(nn.Module):
         if not return_weights:
             return output
         return output, reading_map(theta, size, (height, width))
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def theta(
         self, x: Float[Tensor, "batch channels height width"]

@@ -7,11 +7,14 @@ r"""Squeeze-and-excitation: every channel gets a gate of its own.
    \qquad y_c = s_c\, x_c
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map, reduced
 
 
@@ -82,3 +85,7 @@ class SqueezeExcitation(nn.Module):
         gates = torch.sigmoid(self.expand(hidden))
         output = x * gates[..., None, None]
         return (output, gates) if return_weights else output
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))

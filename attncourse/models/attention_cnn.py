@@ -1,11 +1,13 @@
 """A small convolutional classifier that pools its last map by attention."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention import AdditivePooling2d
+from attncourse.attention.attended import Attended
 
 
 class AttentionCNN(nn.Module):
@@ -82,3 +84,7 @@ class AttentionCNN(nn.Module):
             return logits
         pooled, weights = self.pooling(maps, return_weights=True)
         return self.classifier(pooled), weights
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))

@@ -1,8 +1,12 @@
 """Pooling without learned attention: the controls of every comparison."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from attncourse.attention.attended import Attended
 
 
 class AveragePooling2d(nn.Module):
@@ -27,6 +31,10 @@ class AveragePooling2d(nn.Module):
         places = x.shape[2] * x.shape[3]
         weights = x.new_full((x.shape[0], 1, *x.shape[2:]), 1 / places)
         return pooled, weights
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
 
 class MaxPooling2d(nn.Module):
@@ -58,3 +66,7 @@ class MaxPooling2d(nn.Module):
         won = (x == pooled[..., None, None]).to(x.dtype)
         votes = won / won.sum((2, 3), keepdim=True)
         return pooled, votes.mean(1, keepdim=True)
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))

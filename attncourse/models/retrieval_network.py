@@ -1,11 +1,14 @@
 """A retrieval network: describe images, then look at the gallery again."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attncourse.attention import GeneralizedMeanPooling, MultiHeadAttention
+from attncourse.attention.attended import Attended
 from attncourse.retrieval import Descriptor
 
 
@@ -182,6 +185,10 @@ class GalleryAttention(nn.Module):
             return self._add(queries, found)
         found, weights = found
         return self._add(queries, found), weights
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def _add(
         self,

@@ -1,10 +1,13 @@
 """Descriptors: a map becomes one vector of length one."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map
 
 
@@ -51,6 +54,10 @@ class Descriptor(nn.Module):
             return F.normalize(self.pooling(x), dim=1)
         pooled, weights = self.pooling(x, return_weights=True)
         return F.normalize(pooled, dim=1), weights
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
 
 class SoftplusPooling2d(nn.Module):
@@ -114,3 +121,7 @@ class SoftplusPooling2d(nn.Module):
         directions = F.normalize(x, dim=1)
         pooled = torch.einsum("bchw,bhw->bc", directions, weights.squeeze(1))
         return (pooled, weights) if return_weights else pooled
+
+    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+        """The output and the weights."""
+        return Attended(*self.forward(*inputs, return_weights=True, **options))
