@@ -108,7 +108,7 @@ class AdditiveAttention(nn.Module):
         output = weights.squeeze(1).to(value.dtype) @ value
         return (output, weights) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 
@@ -206,7 +206,7 @@ class AdditivePooling2d(nn.Module):
         pooled = weighted_sum(x, weights)
         return (pooled, weights) if return_weights else pooled
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -1,13 +1,20 @@
-"""What every mechanism's ``attend`` returns."""
+"""What ``attend`` of a mechanism returns."""
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
-Output = TypeVar("Output")
-Weights = TypeVar("Weights")
+from torch import Tensor
 
 
-class Attended(NamedTuple, Generic[Output, Weights]):
-    """An output and the attention weights that made it."""
+class Attended(NamedTuple):
+    """An output and the attention weights that made it.
 
-    output: Output
-    weights: Weights
+    Attributes
+    ----------
+    output
+        What ``forward`` returns.
+    weights
+        Of the shape that the mechanism documents.
+    """
+
+    output: Tensor
+    weights: Tensor

@@ -92,7 +92,7 @@ class AttentionPooling(nn.Module):
             return self._merge(pooled), maps
         return self._merge(pooled)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

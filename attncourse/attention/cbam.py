@@ -29,6 +29,13 @@ class CBAMWeights(NamedTuple):
     spatial: Float[Tensor, "batch 1 height width"]
 
 
+class AttendedTwice(NamedTuple):
+    """An output and the two gates that made it."""
+
+    output: Tensor
+    weights: CBAMWeights
+
+
 class ChannelGate(nn.Module):
     r"""Scale the channels by gates from their averages and maxima.
 
@@ -96,7 +103,7 @@ class ChannelGate(nn.Module):
         output = x * gates[..., None, None]
         return (output, gates) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 
@@ -178,7 +185,7 @@ class SpatialGate(nn.Module):
         output = x * gates
         return (output, gates) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 
@@ -263,9 +270,11 @@ class CBAM(nn.Module):
             return x, CBAMWeights(channel=later, spatial=earlier)
         return x, CBAMWeights(channel=earlier, spatial=later)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> AttendedTwice:
         """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        return AttendedTwice(
+            *self.forward(*inputs, return_weights=True, **options)
+        )
 
 
 def _largest_over_places(x: Tensor) -> Tensor:

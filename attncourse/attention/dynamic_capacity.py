@@ -132,7 +132,7 @@ class DynamicCapacity(nn.Module):
         shares = seen.saliency / total.where(total > 0, 1)
         return seen.logits, shares.where(total > 0, 1 / places)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

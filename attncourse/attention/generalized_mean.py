@@ -82,6 +82,6 @@ class GeneralizedMeanPooling(nn.Module):
         shares = pull / pull.sum((2, 3), keepdim=True)
         return pooled, shares.mean(1, keepdim=True)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))

@@ -124,7 +124,7 @@ class MultiScaleAttention(nn.Module):
             output = output + share * view
         return (output, weights) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

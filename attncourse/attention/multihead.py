@@ -132,7 +132,7 @@ class MultiHeadAttention(nn.Module):
             return self._merge(mixed), weights
         return self._merge(mixed)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -123,7 +123,7 @@ class NonLocal2d(nn.Module):
             return self._add(x, mixed[0]), mixed[1]
         return self._add(x, mixed)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -330,7 +330,7 @@ class RecurrentAttention(nn.Module):
         maps = [self.reader.footprint(t, size) for t in told]
         return episode.logits, torch.cat(maps, 1)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

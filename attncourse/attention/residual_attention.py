@@ -111,7 +111,7 @@ class ResidualAttention(nn.Module):
         output = mask * trunk if self.naive else (1 + mask) * trunk
         return (output, mask) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -126,7 +126,7 @@ class SelectiveKernel(nn.Module):
             output = torch.addcmul(output, share, branch_map)
         return (output, weights) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -106,7 +106,7 @@ class SelfAttention2d(nn.Module):
             return self._add(x, attended[0]), attended[1]
         return self._add(x, attended)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -89,6 +89,6 @@ class SoftmaxChannelAttention(nn.Module):
         output = x * factors[..., None, None]
         return (output, weights) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))

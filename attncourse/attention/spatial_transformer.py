@@ -161,7 +161,7 @@ class SpatialTransformer(nn.Module):
             return output
         return output, reading_map(theta, size, (height, width))
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -86,6 +86,6 @@ class SqueezeExcitation(nn.Module):
         output = x * gates[..., None, None]
         return (output, gates) if return_weights else output
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))

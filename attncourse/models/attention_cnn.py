@@ -85,6 +85,6 @@ class AttentionCNN(nn.Module):
         pooled, weights = self.pooling(maps, return_weights=True)
         return self.classifier(pooled), weights
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))

@@ -32,7 +32,7 @@ class AveragePooling2d(nn.Module):
         weights = x.new_full((x.shape[0], 1, *x.shape[2:]), 1 / places)
         return pooled, weights
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 
@@ -67,6 +67,6 @@ class MaxPooling2d(nn.Module):
         votes = won / won.sum((2, 3), keepdim=True)
         return pooled, votes.mean(1, keepdim=True)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))

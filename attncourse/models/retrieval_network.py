@@ -186,7 +186,7 @@ class GalleryAttention(nn.Module):
         found, weights = found
         return self._add(queries, found), weights
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 

@@ -55,7 +55,7 @@ class Descriptor(nn.Module):
         pooled, weights = self.pooling(x, return_weights=True)
         return F.normalize(pooled, dim=1), weights
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
 
@@ -122,6 +122,6 @@ class SoftplusPooling2d(nn.Module):
         pooled = torch.einsum("bchw,bhw->bc", directions, weights.squeeze(1))
         return (pooled, weights) if return_weights else pooled
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended[Any, Any]:
+    def attend(self, *inputs: Any, **options: Any) -> Attended:
         """The output and the weights."""
         return Attended(*self.forward(*inputs, return_weights=True, **options))
