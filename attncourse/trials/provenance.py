@@ -4,7 +4,7 @@ import ast
 import hashlib
 import inspect
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -38,23 +38,44 @@ def code_digest(run: Callable[..., Any]) -> str:
     """
     while isinstance(run, partial):
         run = run.func
-    digest = hashlib.sha256()
     file = Path(inspect.getsourcefile(run) or "")
     if file.is_file():
-        paths = _imported_by(file)
         source = file.read_text("utf-8")
+        paths = reachable(source, counts=_counts)
     else:
-        paths = _everything()
         source = inspect.getsource(run)
-    digest.update(_meaning(source).encode())
+        paths = {path for path in _PACKAGE.rglob("*.py") if _counts(path)}
+    return digest(source, paths)
+
+
+def digest(source: str, paths: Iterable[Path]) -> str:
+    """SHA-256 of what a source and files of the package compute."""
+    found = hashlib.sha256(meaning(source).encode())
     for path in sorted(paths):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
-        digest.update(_meaning(path.read_text("utf-8")).encode())
-    return digest.hexdigest()
+        found.update(path.relative_to(_PACKAGE).as_posix().encode())
+        found.update(meaning(path.read_text("utf-8")).encode())
+    return found.hexdigest()
 
 
-def _everything() -> set[Path]:
-    return {path for path in _PACKAGE.rglob("*.py") if _counts(path)}
+def reachable(
+    source: str, *, counts: Callable[[Path], bool] = lambda path: True
+) -> set[Path]:
+    """Files of the package that a source can import, directly or not.
+
+    Names are followed to the file that defines them, also through
+    ``from attncourse import viz`` and ``viz.figure``. `counts` says which
+    files are of interest; the others are not followed.
+    """
+    found: set[Path] = set()
+    waiting = [*_imports(source)]
+    while waiting:
+        path = waiting.pop()
+        if path == _PACKAGE / "__init__.py":
+            return {path for path in _PACKAGE.rglob("*.py") if counts(path)}
+        if path not in found and counts(path):
+            found.add(path)
+            waiting += _imports(path.read_text("utf-8"))
+    return found
 
 
 def _counts(path: Path) -> bool:
@@ -68,28 +89,36 @@ def _counts(path: Path) -> bool:
     return first in _FOUNDATION
 
 
-def _imported_by(file: Path) -> set[Path]:
-    found: set[Path] = set()
-    waiting = [file]
-    while waiting:
-        for path in _imports(waiting.pop()):
-            if path == _PACKAGE / "__init__.py":
-                return _everything()
-            if _counts(path) and path not in found:
-                found.add(path)
-                waiting.append(path)
-    return found
-
-
-def _imports(file: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+def _imports(source: str) -> Iterator[Path]:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and _ours(node.module):
             for alias in node.names:
-                yield _defines(str(node.module), alias.name)
+                yield from _used(tree, str(node.module), alias)
         elif isinstance(node, ast.Import) and any(
             _ours(alias.name) for alias in node.names
         ):
             yield _PACKAGE / "__init__.py"
+
+
+def _used(tree: ast.Module, module: str, alias: ast.alias) -> Iterator[Path]:
+    """The files behind an imported name; of a package, behind its names."""
+    path = _defines(module, alias.name)
+    if path.name != "__init__.py" or path.parent.name != alias.name:
+        yield path
+        return
+    name = alias.asname or alias.name
+    taken = {
+        id(node.value): node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name:
+            if id(node) not in taken:
+                yield path
+            else:
+                yield _defines(f"{module}.{alias.name}", taken[id(node)])
 
 
 def _ours(module: str | None) -> bool:
@@ -106,7 +135,8 @@ def _defines(module: str, name: str) -> Path:
     if (place / name).is_dir():
         return place / name / "__init__.py"
     package = place / "__init__.py"
-    for node in ast.parse(package.read_text("utf-8")).body:
+    tree = ast.parse(package.read_text("utf-8"))
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and _ours(node.module):
             for alias in node.names:
                 if name == (alias.asname or alias.name):
@@ -143,7 +173,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
-def _meaning(source: str) -> str:
+def meaning(source: str) -> str:
+    """Code without its docstrings, comments and layout."""
     tree = ast.parse(dedent(source))
     kinds = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
     for node in ast.walk(tree):

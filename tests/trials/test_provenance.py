@@ -49,7 +49,7 @@ def written(path, source):
 
 
 @pytest.mark.parametrize(
-    "file", ["attention/additive.py", "trials/loop.py", "measure/mass.py"]
+    "file", ["attention/additive.py", "trials/loop.py", "metrics/mass.py"]
 )
 def test_code_counts_and_its_explanation_does_not(package, run, file):
     before = provenance.code_digest(run)
@@ -79,12 +79,24 @@ def test_what_a_run_does_not_use_does_not_count(package, run, file):
     [
         "import attncourse",
         "from attncourse import watch",
-        "from attncourse import attention",
     ],
 )
 def test_a_run_that_imports_all_counts_all(package, tmp_path, line):
     run = written(tmp_path / "all.py", f"{line}\n\ndef run(): pass\n")
     before = provenance.code_digest(run)
+    path = package / "attention" / "multihead.py"
+    path.write_text(path.read_text() + "\nmore = 1\n")
+    assert provenance.code_digest(run) != before
+
+
+def test_a_name_of_a_subpackage_counts_with_its_file(package, tmp_path):
+    line = "from attncourse import attention"
+    body = "def run(): return attention.MultiHeadAttention"
+    run = written(tmp_path / "one.py", f"{line}\n\n{body}\n")
+    before = provenance.code_digest(run)
+    other = package / "attention" / "cbam.py"
+    other.write_text(other.read_text() + "\nmore = 1\n")
+    assert provenance.code_digest(run) == before
     path = package / "attention" / "multihead.py"
     path.write_text(path.read_text() + "\nmore = 1\n")
     assert provenance.code_digest(run) != before
@@ -105,19 +117,20 @@ def test_a_run_without_a_file_counts_with_all(package):
 def test_the_setups_depend_on_their_own_sources(package):
     names = {
         path.relative_to(package).as_posix()
-        for path in provenance._imported_by(
-            package / "trials" / "setups" / "additive_pooling.py"
+        for path in provenance.reachable(
+            (package / "trials/setups/additive_pooling.py").read_text(),
+            counts=provenance._counts,
         )
     }
     assert names >= {
         "attention/additive.py",
-        "exhibits/additive.py",
-        "measure/mass.py",
+        "bugs/additive.py",
+        "metrics/mass.py",
         "measure/pointing.py",
         "models/attention_cnn.py",
         "models/pooling.py",
-        "scenes/cluttered.py",
-        "scenes/digits.py",
+        "data/cluttered.py",
+        "data/digits.py",
         "trials/budget.py",
         "trials/loop.py",
         "trials/maps.py",
