@@ -1,9 +1,9 @@
 """Training, evaluation, and claims on trial.
 
 `fit` and `evaluate` are the only training loop of the course. `run_trials`
-runs variants x seeds and keeps the records that `load` reads back. A claim is a
-file in `attncourse/trials/claims`; what it is made of, scenes and networks,
-stands in `attncourse/trials/setups`.
+runs variants x seeds and keeps the records that `load` reads back. A claim is
+a file in `attncourse/trials/claims`; what its runs do beyond `fit` and
+`evaluate` stands in `attncourse/trials/setups`.
 """
 
 from attncourse.trials.budget import Budget
@@ -11,10 +11,12 @@ from attncourse.trials.claim import (
     Claim,
     Prediction,
     Profile,
+    Verdict,
     claim,
     claims,
     level,
     run_claims,
+    verdict,
 )
 from attncourse.trials.loop import (
     History,
@@ -47,6 +49,7 @@ __all__ = [
     "Trial",
     "Variant",
     "VariantResult",
+    "Verdict",
     "claim",
     "claims",
     "classification",
@@ -59,5 +62,6 @@ __all__ = [
     "shuffled_map",
     "training_on",
     "uniform_map",
+    "verdict",
     "with_map_replaced",
 ]

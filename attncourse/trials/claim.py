@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from attncourse.metrics import Interval, t_interval
 from attncourse.trials import claims as folder
 from attncourse.trials.budget import Budget
-from attncourse.trials.record import Record, results_folder
+from attncourse.trials.record import Record, load, results_folder
 from attncourse.trials.runs import Trial, Variant, run_trials
 
 ERROR_RATE = 0.05
@@ -146,8 +146,65 @@ class Claim:
         return self.predictions[0].verdict(record)
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a recorded trial says of a claim: the one interval that decides.
+
+    Attributes
+    ----------
+    word
+        ``"supported"``, ``"refuted"`` or ``"not settled"``.
+    statement
+        The prediction that decides.
+    margin
+        What the whole interval has to be above.
+    interval
+        Mean and bounds at the corrected level.
+    paired
+        Whether it is that of a difference between two variants.
+    """
+
+    word: str
+    statement: str
+    margin: float
+    interval: Interval
+    paired: bool
+
+    @property
+    def effect(self) -> str:
+        """The interval in words, such as +0.326 (+0.281 to +0.371)."""
+        form = "+.3f" if self.paired else ".3f"
+        mean, low, high = (format(value, form) for value in self.interval)
+        text = f"{mean} ({low} to {high})"
+        return text.replace(" ", "\N{NO-BREAK SPACE}").replace(
+            "-", "\N{MINUS SIGN}"
+        )
+
+
+def verdict(name: str, results: Path | None = None) -> Verdict:
+    """Return what the record of a claim says of it.
+
+    Raises
+    ------
+    LookupError
+        If there is no such claim.
+    FileNotFoundError
+        If it has no record.
+    """
+    case = claim(name)
+    record = load(name, results)
+    deciding = case.predictions[0]
+    return Verdict(
+        word=case.verdict(record),
+        statement=deciding.statement,
+        margin=deciding.above,
+        interval=deciding.interval(record),
+        paired=deciding.against is not None,
+    )
+
+
 def claims() -> list[str]:
-    """Ids of all claims, such as ``attention-occlusion``, in the order of their numbers."""
+    """Names of all claims, such as ``attention-occlusion``."""
     return list(_files())
 
 

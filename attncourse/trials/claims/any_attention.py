@@ -5,7 +5,6 @@ from dataclasses import replace
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.setups.which_attention import (
-    CANVAS,
     CONTROLS,
     VARIANTS,
     run,
@@ -32,7 +31,7 @@ CLAIM = Claim(
     variants=VARIANTS,
     control="widest",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 40, 40),
     metrics=("accuracy", "mass", "cam_mass", "drop_deleted"),
     predictions=(
         Prediction(

@@ -6,7 +6,7 @@ from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.additive_pooling import network
-from attncourse.trials.setups.occlusion import CANVAS, VARIANTS, run
+from attncourse.trials.setups.occlusion import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
@@ -32,7 +32,7 @@ CLAIM = Claim(
     },
     control="average+mlp",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 40, 40),
     metrics=(
         "retained",
         "accuracy",

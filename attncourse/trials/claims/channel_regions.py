@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
-from attncourse.trials.setups.channel_regions import CANVAS, VARIANTS, run
+from attncourse.trials.setups.channel_regions import VARIANTS, run
 
 BUDGET = Budget(scenes=3000)
 
@@ -25,7 +25,7 @@ CLAIM = Claim(
     variants=VARIANTS,
     control="wider",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 48, 48),
     metrics=("gained_mass", "mass", "pointing", "accuracy", "cam_mass"),
     predictions=(
         Prediction(

@@ -3,7 +3,7 @@
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
-from attncourse.trials.setups.dynamic_capacity import CANVAS, VARIANTS, run
+from attncourse.trials.setups.dynamic_capacity import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
@@ -26,7 +26,7 @@ CLAIM = Claim(
     },
     control="fine",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 80, 80),
     metrics=("accuracy", "hit", "hit_any", "mass"),
     predictions=(
         Prediction(

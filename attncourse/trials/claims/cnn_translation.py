@@ -3,7 +3,7 @@
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
-from attncourse.trials.setups.translation import CANVAS, VARIANTS, run
+from attncourse.trials.setups.translation import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
@@ -29,7 +29,7 @@ CLAIM = Claim(
     },
     control="average",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 32, 32),
     metrics=("consistency", "kept", "change", "accuracy", "consistency_alone"),
     predictions=(
         Prediction(

@@ -7,9 +7,7 @@ from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.same_different import (
-    GRID,
     MIXERS,
-    SIDE,
     build,
     run,
 )
@@ -39,7 +37,7 @@ CLAIM = Claim(
     },
     control="uniform",
     run=run,
-    example=(1, 1, GRID * SIDE, GRID * SIDE),
+    example=(1, 1, 40, 40),
     metrics=("accuracy", "near", "far"),
     predictions=(
         Prediction(

@@ -3,7 +3,7 @@
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
-from attncourse.trials.setups.glimpses import CANVAS, VARIANTS, run
+from attncourse.trials.setups.glimpses import VARIANTS, run
 
 CLAIM = Claim(
     statement="A network that looks by glimpses learns where to look.",
@@ -19,7 +19,7 @@ CLAIM = Claim(
     },
     control="random",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 40, 40),
     metrics=("accuracy", "hit", "mass"),
     predictions=(
         Prediction(

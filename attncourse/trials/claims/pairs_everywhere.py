@@ -7,7 +7,6 @@ from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.pairwise_on_maps import LAYERS, build, run
-from attncourse.trials.setups.same_different import GRID, SIDE
 
 BUDGET = Budget(scenes=4000, epochs=5, lr=3e-3)
 
@@ -46,7 +45,7 @@ CLAIM = Claim(
     },
     control="none",
     run=run,
-    example=(1, 1, GRID * SIDE, GRID * SIDE),
+    example=(1, 1, 40, 40),
     metrics=("accuracy", "near", "far", "peak_mib"),
     predictions=(
         gain(

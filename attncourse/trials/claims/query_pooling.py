@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
-from attncourse.trials.setups.pooling import CANVAS, VARIANTS, run
+from attncourse.trials.setups.pooling import VARIANTS, run
 
 BUDGET = Budget(scenes=3000, test_scenes=3000)
 
@@ -27,7 +27,7 @@ CLAIM = Claim(
     variants=VARIANTS,
     control="gem",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 48, 48),
     metrics=(
         "accuracy",
         "accuracy_12",

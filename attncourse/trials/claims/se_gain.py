@@ -3,8 +3,6 @@
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.setups.squeeze_excitation import (
-    LEFT,
-    SIDE,
     VARIANTS,
     run,
 )
@@ -26,7 +24,7 @@ CLAIM = Claim(
     variants={name: VARIANTS[name] for name in TRIED},
     control="wider",
     run=run,
-    example=(1, 3, SIDE, LEFT + SIDE),
+    example=(1, 3, 32, 56),
     metrics=("accuracy", "follows_cue", "obeys_twin"),
     predictions=(
         Prediction(

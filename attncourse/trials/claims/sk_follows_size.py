@@ -6,7 +6,6 @@ from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.selective_kernel import (
-    CANVAS,
     UNITS,
     network,
     run,
@@ -28,7 +27,7 @@ CLAIM = Claim(
     },
     control="sum",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 40, 40),
     metrics=("accuracy", "rank", "growth"),
     predictions=(
         Prediction(

@@ -3,8 +3,6 @@
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.setups.squeeze_excitation import (
-    LEFT,
-    SIDE,
     VARIANTS,
     run,
 )
@@ -29,7 +27,7 @@ CLAIM = Claim(
     variants={name: VARIANTS[name] for name in TRIED},
     control="sigmoid",
     run=run,
-    example=(1, 3, SIDE, LEFT + SIDE),
+    example=(1, 3, 32, 56),
     metrics=("accuracy", "gradient", "kept"),
     predictions=(
         Prediction(

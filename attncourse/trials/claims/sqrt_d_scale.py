@@ -2,7 +2,7 @@
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
-from attncourse.trials.setups.scale import GRID, SIDE, VARIANTS, run
+from attncourse.trials.setups.scale import VARIANTS, run
 
 BUDGET = Budget(epochs=4)
 
@@ -24,7 +24,7 @@ CLAIM = Claim(
     variants=VARIANTS,
     control="unscaled-512",
     run=run,
-    example=(1, 3, GRID * SIDE, GRID * SIDE),
+    example=(1, 3, 24, 24),
     metrics=("accuracy", "mass", "pointing", "rate"),
     predictions=(
         Prediction(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
-from attncourse.trials.setups.spatial_transformer import CANVAS, VARIANTS, run
+from attncourse.trials.setups.spatial_transformer import VARIANTS, run
 
 BUDGET = Budget(scenes=2500, epochs=6, lr=3e-3)
 
@@ -32,7 +32,7 @@ CLAIM = Claim(
     },
     control="still",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 40, 40),
     metrics=("accuracy", "angle_r", "angle_error", "hit", "mass"),
     predictions=(
         Prediction(

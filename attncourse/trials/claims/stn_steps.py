@@ -5,7 +5,7 @@ from dataclasses import replace
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
-from attncourse.trials.setups.spatial_transformer import CANVAS, STEPS, run
+from attncourse.trials.setups.spatial_transformer import STEPS, run
 
 BUDGET = Budget(scenes=2500, epochs=6, lr=3e-3)
 
@@ -28,7 +28,7 @@ CLAIM = Claim(
     },
     control="stn",
     run=run,
-    example=(1, 1, CANVAS, CANVAS),
+    example=(1, 1, 40, 40),
     metrics=("accuracy", "accuracy_far", "angle_r", "lost"),
     predictions=(
         Prediction(

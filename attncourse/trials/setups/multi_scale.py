@@ -5,11 +5,11 @@ from copy import deepcopy
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention import MultiScaleAttention
-from attncourse.data import ClutteredDigits, Scenes
+from attncourse.data import Scenes, SizedDigits, sizes_of
 from attncourse.metrics import mass_inside, rank_correlation
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
@@ -17,60 +17,6 @@ from attncourse.trials.runs import Variant
 
 CHANNELS = 16
 SCALES = (1.0, 0.5)
-SIZES = (12, 16, 20, 24, 28, 32)
-
-
-class SizedDigits:
-    """Cluttered digits seen from near and from far.
-
-    Digit and fragments grow together, so that a scene with a digit of 32
-    pixels holds what one of 16 pixels holds, twice as large.
-
-    Parameters
-    ----------
-    count
-        Scenes in an epoch; as many of each size, up to rounding.
-    sizes
-        Sides of the digit in pixels.
-    split, seed
-        As of :class:`~attncourse.data.ClutteredDigits`.
-    """
-
-    def __init__(
-        self,
-        count: int,
-        *,
-        sizes: tuple[int, ...] = SIZES,
-        split: str = "train",
-        seed: int = 0,
-    ) -> None:
-        shares = [
-            count // len(sizes) + (rank < count % len(sizes))
-            for rank in range(len(sizes))
-        ]
-        self.sources = [
-            ClutteredDigits(
-                share,
-                size=48,
-                digit_size=size,
-                fragments=4,
-                split=split,
-                seed=seed * 100 + size,
-            )
-            for size, share in zip(sizes, shares, strict=True)
-        ]
-
-    def draw(self, epoch: int = 0) -> Scenes:
-        """Draw the scenes of an epoch, sorted by size."""
-        parts = [source.draw(epoch) for source in self.sources]
-        images, labels, masks = zip(*parts, strict=True)
-        return Scenes(torch.cat(images), torch.cat(labels), torch.cat(masks))
-
-
-def sizes_of(scenes: Scenes) -> Int64[Tensor, " count"]:
-    """Side of each digit, read off its answer key."""
-    assert scenes.masks is not None
-    return scenes.masks[:, 0].any(2).sum(1)
 
 
 class FixedFusion(nn.Module):

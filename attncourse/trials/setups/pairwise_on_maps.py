@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from attncourse.attention import NonLocal2d, SelfAttention2d
 from attncourse.bugs.pairwise_maps import SoftmaxOverQueries2d
-from attncourse.data import Scenes
+from attncourse.data import Scenes, TwoDigits
 from attncourse.metrics import cost
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
@@ -20,7 +20,6 @@ from attncourse.trials.setups.same_different import (
     CellEncoder,
     Comparison,
     ResidualConvolutions,
-    TwoDigits,
     digit_cells,
     near_and_far,
     partner_scores,

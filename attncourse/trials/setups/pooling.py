@@ -19,7 +19,7 @@ from attncourse.attention import (
     GeneralizedMeanPooling,
     MultiHeadAttention,
 )
-from attncourse.data import ClutteredDigits, Scenes
+from attncourse.data import SeveralSizes
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
@@ -28,56 +28,6 @@ from attncourse.trials.runs import Variant
 CHANNELS = 32
 HEADS = 4
 HIDDEN = 48
-CANVAS = 48
-SIZES = (12, 16, 24)
-
-
-class SeveralSizes:
-    """Scenes of :class:`ClutteredDigits`, a third with each size of digit.
-
-    The fragments scale with the digit, and small digits get more of them:
-    16, 9 or 4. So the clutter fills about as many pixels in every scene,
-    256 to 324 where no fragment hides another.
-
-    Parameters
-    ----------
-    count
-        Scenes in one epoch, divisible by three.
-    split
-        ``"train"`` or ``"test"``.
-    seed
-        Two seeds give two unrelated sequences of epochs.
-
-    Raises
-    ------
-    ValueError
-        If ``count`` is not divisible by three.
-    """
-
-    def __init__(
-        self, count: int, *, split: str = "train", seed: int = 0
-    ) -> None:
-        if count % len(SIZES):
-            raise ValueError(
-                f"count must be divisible by {len(SIZES)}, got {count}"
-            )
-        self.sources = {
-            side: ClutteredDigits(
-                count // len(SIZES),
-                size=CANVAS,
-                digit_size=side,
-                fragments=(CANVAS // side) ** 2,
-                split=split,
-                seed=len(SIZES) * seed + place,
-            )
-            for place, side in enumerate(SIZES)
-        }
-
-    def draw(self, epoch: int = 0) -> Scenes:
-        """Draw an epoch, the smallest digits first."""
-        parts = [source.draw(epoch) for source in self.sources.values()]
-        images, labels, masks = zip(*parts, strict=True)
-        return Scenes(torch.cat(images), torch.cat(labels), torch.cat(masks))
 
 
 class MeanQueryPooling(nn.Module):
@@ -244,8 +194,9 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
         side: evaluate(model, source) for side, source in test.sources.items()
     }
     metrics = {
-        name: sum(each[name] for each in alone.values()) / len(SIZES)
-        for name in alone[SIZES[0]]
+        name: sum(each[name] for each in alone.values())
+        / len(SeveralSizes.SIZES)
+        for name in alone[SeveralSizes.SIZES[0]]
     }
     for side, each in alone.items():
         for name in ("accuracy", "mass", "pointing"):

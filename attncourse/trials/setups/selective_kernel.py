@@ -10,78 +10,13 @@ from torch.nn import functional as F
 
 from attncourse.attention import SelectiveKernel
 from attncourse.bugs.branches import SoftmaxOverChannels
-from attncourse.data import ClutteredDigits, Scenes, digits
+from attncourse.data import GrowingDigits, Scenes, digits
 from attncourse.metrics import rank_correlation
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 
-CANVAS, SIZES = 40, (10, 14, 18, 22, 26)
 CHANNELS, GROUPS, HIDDEN = 16, 4, 23
 Replace = Callable[[Tensor], Tensor]
-
-
-class GrowingDigits:
-    """Digits of five sizes, as many of each, in random order.
-
-    Digits of 10 to 26 pixels anywhere on a black canvas of 40.
-
-    Parameters
-    ----------
-    count
-        Scenes in one epoch, a multiple of five.
-    split
-        ``"train"`` or ``"test"``.
-    seed
-        Two seeds give two unrelated sequences of epochs.
-
-    Raises
-    ------
-    ValueError
-        If ``count`` is no positive multiple of five.
-    """
-
-    def __init__(
-        self, count: int, *, split: str = "train", seed: int = 0
-    ) -> None:
-        if count < 1 or count % len(SIZES):
-            raise ValueError(
-                f"count must be a positive multiple of {len(SIZES)}, got "
-                f"{count}"
-            )
-        self.count, self.seed = count, seed
-        self._parts = [
-            ClutteredDigits(
-                count // len(SIZES),
-                size=CANVAS,
-                digit_size=size,
-                fragments=0,
-                split=split,
-                seed=seed,
-            )
-            for size in SIZES
-        ]
-
-    def draw(self, epoch: int = 0) -> Scenes:
-        """Draw an epoch; the masks are the boxes of the digits."""
-        images, labels, masks = zip(
-            *(part.draw(epoch) for part in self._parts), strict=True
-        )
-        order = self._order(epoch)
-        return Scenes(
-            torch.cat(images)[order],
-            torch.cat(labels)[order],
-            torch.cat(masks)[order],
-        )
-
-    def sizes(self, epoch: int = 0) -> Int64[Tensor, " count"]:
-        """Side of the digit in each scene of an epoch, in pixels."""
-        each = torch.tensor(SIZES)
-        repeated = each.repeat_interleave(self.count // len(SIZES))
-        return repeated[self._order(epoch)]
-
-    def _order(self, epoch: int) -> Int64[Tensor, " count"]:
-        generator = torch.Generator().manual_seed(1000 * self.seed + epoch)
-        return torch.randperm(self.count, generator=generator)
 
 
 def centred(
@@ -92,8 +27,8 @@ def centred(
     large = F.interpolate(
         small, size=(size, size), mode="bilinear", align_corners=False
     )
-    before = (CANVAS - size) // 2
-    after = CANVAS - size - before
+    before = (GrowingDigits.CANVAS - size) // 2
+    after = GrowingDigits.CANVAS - size - before
     return F.pad(large, (before, after, before, after))
 
 
@@ -263,7 +198,7 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
         metrics = {f"untrained_{name}": v for name, v in before.items()}
     budget.fit(model, GrowingDigits(budget.scenes, seed=seed), seed=seed)
     metrics |= evaluate(model, drawn)
-    for size in (SIZES[0], SIZES[-1]):
+    for size in (GrowingDigits.SIZES[0], GrowingDigits.SIZES[-1]):
         of_size = Scenes(
             drawn.images[sizes == size], drawn.labels[sizes == size], None
         )

@@ -1,0 +1,100 @@
+"""Nine digits: which colour has the other of the white one's class?"""
+
+import numpy as np
+import torch
+
+from attncourse.data.digits import digits
+from attncourse.data.scenes import Scenes
+
+SIDE = 8  # pixels of a digit
+GRID = 3  # digits in a row of the scene
+CUE = GRID**2 // 2  # the cell in the middle
+PALETTE = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1))
+TRAINING_DIGITS = 1000
+SPLITS = ("train", "validation", "test")
+
+
+class ColourLookup:
+    """A white digit in the middle; which colour has the other of its class?
+
+    Nine real digits stand in a grid. Exactly one of the eight around the
+    middle is of the same class as the white one. Each of the eight has one
+    of six colours, drawn at random, and the label is the colour of that one.
+    Its cell is the answer key.
+
+    Parameters
+    ----------
+    count
+        Scenes in one epoch.
+    split
+        ``"train"``, ``"validation"`` (both out of the training digits) or
+        ``"test"``. They share no digit.
+    seed
+        Two seeds give two unrelated sequences of epochs.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is none of the three or ``count`` is below one.
+    """
+
+    def __init__(
+        self, count: int, *, split: str = "train", seed: int = 0
+    ) -> None:
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
+        source = digits("test" if split == "test" else "train")
+        kept = {
+            "train": slice(TRAINING_DIGITS),
+            "validation": slice(TRAINING_DIGITS, None),
+            "test": slice(None),
+        }[split]
+        labels = source.labels[kept]
+        self.count = count
+        self.split = split
+        self.seed = seed
+        self._digits = source.images[kept][labels.argsort(), 0].numpy()
+        self._sizes = labels.bincount(minlength=10).numpy()
+
+    def draw(self, epoch: int = 0) -> Scenes:
+        """Draw all scenes of an epoch at once."""
+        rng = np.random.default_rng(
+            [self.seed, epoch, SPLITS.index(self.split)]
+        )
+        count, cells = self.count, GRID**2
+        scene = np.arange(count)
+        match = rng.integers(cells - 1, size=count)
+        match += match >= CUE
+        cue = rng.integers(10, size=(count, 1))
+        classes = (cue + rng.integers(1, 10, (count, cells))) % 10
+        classes[:, [CUE]] = cue
+        classes[scene, match] = cue[:, 0]
+        size = self._sizes[classes]
+        rank = rng.integers(size)
+        another = rank[:, CUE] + rng.integers(1, size[:, CUE])
+        rank[scene, match] = another % size[:, CUE]
+        first = self._sizes.cumsum() - self._sizes
+        ink = self._digits[first[classes] + rank]  # (count, 9, 8, 8)
+
+        chosen = rng.integers(len(PALETTE), size=(count, cells))
+        colours = np.array(PALETTE, np.float32)[chosen]
+        colours[:, CUE] = 1
+        painted = np.einsum("nprc,npk->nkprc", ink, colours)
+        key = np.zeros((count, 1, cells, SIDE, SIDE), np.bool_)
+        key[scene, 0, match] = True
+        return Scenes(
+            torch.from_numpy(_canvas(painted)),
+            torch.from_numpy(chosen[scene, match]),
+            torch.from_numpy(_canvas(key)),
+        )
+
+
+def _canvas(cells: np.ndarray) -> np.ndarray:
+    """Lay (count, channels, 9, 8, 8) cells out as square images."""
+    count, channels = cells.shape[:2]
+    rows = cells.reshape(count, channels, GRID, GRID, SIDE, SIDE)
+    return rows.transpose(0, 1, 2, 4, 3, 5).reshape(
+        count, channels, GRID * SIDE, GRID * SIDE
+    )
