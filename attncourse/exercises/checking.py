@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attncourse.exercises.boxes import box, side_by_side
-from attncourse.exercises.exercise import Mistake, find
+from attncourse.exercises.exercise import Answer, Mistake, find
 from attncourse.exercises.guard import Guarded, told
 from attncourse.viz import GREEN, VERMILLION
 
@@ -66,7 +66,7 @@ def check(name: str, answer: Any) -> Verdict:
     """
     exercise = find(name)
     try:
-        _expect_kind(answer, exercise.solution)
+        _expect_kind(answer, exercise.answer)
         judged = Guarded(answer, exercise) if callable(answer) else answer
         for seed in SEEDS:
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -86,24 +86,23 @@ def check(name: str, answer: Any) -> Verdict:
     return Verdict(name, True, exercise.praise)
 
 
-def _expect_kind(answer: Any, solution: Any) -> None:
+def _expect_kind(answer: Any, wanted: Answer) -> None:
     """Say so if a value comes where code should, or the other way round."""
     if answer is None or answer is ...:
         raise Mistake("Nothing is written here yet.")
     found = type(answer).__name__
-    if isinstance(solution, type) and isinstance(answer, nn.Module):
+    if wanted == "class" and isinstance(answer, nn.Module):
         raise Mistake(
             f"Hand in the class itself, `{found}`, not an object made of it."
         )
-    if callable(solution) and not callable(answer):
-        kind = "class" if isinstance(solution, type) else "function"
+    if wanted != "value" and not callable(answer):
         raise Mistake(
-            f"Hand in the {kind} itself, by its name and without calling it; "
-            f"this is a value of type {found}."
+            f"Hand in the {wanted} itself, by its name and without calling "
+            f"it; this is a value of type {found}."
         )
-    if not callable(solution) and inspect.isroutine(answer):
+    if wanted == "value" and inspect.isroutine(answer):
         raise Mistake("Hand in the value that you found, not a function.")
-    if inspect.isfunction(solution) and isinstance(answer, type):
+    if wanted == "function" and isinstance(answer, type):
         raise Mistake(
             f"Hand in a function; this is the class `{answer.__name__}`."
         )

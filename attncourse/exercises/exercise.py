@@ -12,6 +12,7 @@ from torch import Tensor
 from attncourse.exercises import topics as folder
 
 Kind = Literal["write", "predict", "find", "change"]
+Answer = Literal["function", "class", "value"]
 Judge = Callable[[Any], None]
 
 
@@ -48,8 +49,10 @@ class Exercise:
     judge
         Receives the answer and raises :class:`Mistake` at the first thing
         that is wrong.
+    answer
+        What the reader hands to `check`.
     solution
-        An answer that is right.
+        An answer that is right, or None where the task is to be handed in.
     praise
         One sentence for a right answer: what it shows.
     hints
@@ -63,18 +66,26 @@ class Exercise:
     name: str
     kind: Kind
     judge: Judge
+    answer: Answer
     solution: Any
     praise: str
     hints: tuple[str, ...]
     own_work: bool
     forbidden: tuple[Callable, ...]
 
+    @property
+    def hand_in(self) -> bool:
+        """Whether the task is to be handed in and has no solution here."""
+        return self.solution is None
+
 
 def exercise(
     name: str,
     *,
     kind: Kind,
-    solution: Any,
+    solution: Any = None,
+    answer: Answer | None = None,
+    hand_in: bool = False,
     praise: str,
     hints: Sequence[str],
     own_work: bool | None = None,
@@ -84,11 +95,18 @@ def exercise(
 
     ``own_work`` is True by default where code is to be written or fixed.
 
+    A task to hand in has ``hand_in=True`` and, since there is no solution
+    that could show it, the kind of answer: ``answer="function"``,
+    ``"class"`` or ``"value"``. The answer that proves its check stands in
+    `tests/exercises/answers` alone, so its judge should test properties and
+    not compute the answer in readable steps.
+
     Raises
     ------
     ValueError
-        If the name has no topic, the kind is unknown or there are fewer
-        than two hints.
+        If the name has no topic, the kind is unknown, there are fewer than
+        two hints, or a task has neither or both of a solution and
+        ``hand_in=True``.
     """
     if name.count(".") != 1:
         raise ValueError(f"name must be 'topic.name', got {name!r}")
@@ -96,6 +114,22 @@ def exercise(
         raise ValueError(f"kind must be one of {get_args(Kind)}, got {kind!r}")
     if len(hints) < 2:
         raise ValueError(f"hints must be at least 2, got {len(hints)}")
+    if hand_in != (solution is None):
+        raise ValueError(
+            "hand_in must be True without a solution and False with one, "
+            f"got hand_in={hand_in} and solution={solution!r}"
+        )
+    if solution is not None:
+        if answer is not None:
+            raise ValueError(
+                "answer is for tasks to hand in; here the solution says it, "
+                f"got {answer!r}"
+            )
+        answer = _kind_of(solution)
+    if answer not in get_args(Answer):
+        raise ValueError(
+            f"answer must be one of {get_args(Answer)}, got {answer!r}"
+        )
     own = kind in ("write", "find") if own_work is None else own_work
 
     def make(judge: Judge) -> Exercise:
@@ -103,6 +137,7 @@ def exercise(
             name,
             kind,
             judge,
+            answer,
             solution,
             praise,
             tuple(hints),
@@ -111,6 +146,12 @@ def exercise(
         )
 
     return make
+
+
+def _kind_of(solution: Any) -> Answer:
+    if isinstance(solution, type):
+        return "class"
+    return "function" if callable(solution) else "value"
 
 
 def exercises(topic: str | None = None) -> dict[str, Exercise]:

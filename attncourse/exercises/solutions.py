@@ -8,19 +8,31 @@ from pprint import pformat
 from types import CodeType
 from typing import Any
 
+from attncourse.exercises.boxes import box
 from attncourse.exercises.checking import Verdict, check
 from attncourse.exercises.exercise import find
-from attncourse.viz import Source, source
+from attncourse.viz import BLUE, Source, source
+
+TO_HAND_IN = (
+    "This task is to be handed in, so no answer is shown here. `check` says "
+    "whether yours is right, and `hint` helps on the way."
+)
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A right answer: its code or its value, and the verdict on it."""
+    """A right answer: its code or its value, and the verdict on it.
+
+    Of a task to hand in it shows neither, and its verdict is None.
+    """
 
     name: str
-    sources: tuple[Source, ...]
-    value: str
-    verdict: Verdict
+    sources: tuple[Source, ...] = ()
+    value: str = ""
+    verdict: Verdict | None = None
+
+    def __repr__(self) -> str:
+        return self.text
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": self.text}
@@ -28,6 +40,8 @@ class Solution:
     @property
     def text(self) -> str:
         """Code or value, and the verdict below it."""
+        if self.verdict is None:
+            return f"To hand in ({self.name}). {TO_HAND_IN}"
         parts = [each.text for each in self.sources]
         parts += [self.value] if self.value else []
         return "\n\n".join([*parts, repr(self.verdict)])
@@ -35,6 +49,8 @@ class Solution:
     @property
     def html(self) -> str:
         """The code, highlighted, or the value; and the verdict."""
+        if self.verdict is None:
+            return box("To hand in", self.name, TO_HAND_IN, BLUE)
         shown = "".join(each.html for each in self.sources)
         if self.value:
             shown += f"<pre>{escape(self.value)}</pre>"
@@ -45,7 +61,7 @@ def solution(name: str) -> Solution:
     """Show a right answer to an exercise, and the check's verdict on it.
 
     Of a function or a class it shows the source, after the parts of the same
-    file that it calls.
+    file that it calls. Of a task to hand in it shows no answer and says so.
 
     Parameters
     ----------
@@ -57,7 +73,10 @@ def solution(name: str) -> Solution:
     LookupError
         If there is no such exercise.
     """
-    answer = find(name).solution
+    exercise = find(name)
+    if exercise.hand_in:
+        return Solution(name)
+    answer = exercise.solution
     verdict = check(name, answer)
     if not callable(answer):
         return Solution(name, (), pformat(answer, width=79), verdict)

@@ -40,13 +40,14 @@ def test_unknown_name_names_the_nearest(name: Any, near: str) -> None:
 def register(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the check find an exercise made here."""
 
-    def put(judge: Any, solution: Any) -> None:
+    def put(judge: Any, solution: Any = None, **more: Any) -> None:
         made = exercise(
             "made.here",
             kind="change",
             solution=solution,
             praise="Right it is.",
             hints=("one", "two"),
+            **more,
         )(judge)
         monkeypatch.setattr(
             "attncourse.exercises.checking.find", lambda name: made
@@ -96,6 +97,47 @@ def test_a_value_is_asked_for(register: Any) -> None:
     register(lambda answer: None, 3.0)
     assert not check("made.here", lambda: 3.0).passed
     assert check("made.here", 3.0).message == "Right it is."
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong", "words"),
+    [
+        ("function", nn.Linear, "Hand in a function; this is the class"),
+        ("function", 3.0, "Hand in the function itself"),
+        ("class", nn.Linear(3, 3), "Hand in the class itself"),
+        ("value", len, "Hand in the value"),
+    ],
+)
+def test_a_task_to_hand_in_is_judged(
+    register: Any, answer: Any, wrong: Any, words: str
+) -> None:
+    register(lambda answer: None, hand_in=True, answer=answer)
+    verdict = check("made.here", wrong)
+    assert not verdict.passed
+    assert verdict.message.startswith(words)
+
+
+def test_a_task_to_hand_in_can_be_solved(register: Any) -> None:
+    register(judge_double, hand_in=True, answer="function")
+    assert check("made.here", lambda x: 2 * x).passed
+    assert not check("made.here", lambda x, y: x).passed
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "hand_in must be True without a solution"),
+        ({"solution": 3, "hand_in": True}, "hand_in must be True without"),
+        ({"hand_in": True}, "answer must be one of .* got None"),
+        ({"hand_in": True, "answer": "layer"}, "answer must be one of"),
+        ({"solution": 3, "answer": "value"}, "answer is for tasks to hand in"),
+    ],
+)
+def test_tasks_that_make_no_sense(
+    register: Any, more: Any, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        register(judge_double, **more)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("no."), SystemExit()])

@@ -14,9 +14,14 @@ from tests.exercises import answers as folder
 
 EXERCISES = exercises()
 WRONG: dict[str, list[tuple[Any, str]]] = {}
+RIGHT: dict[str, list[Any]] = {}  # beside the solution, in other forms
+REFERENCE: dict[str, Any] = {}  # of the tasks to hand in
 for module in iter_modules(folder.__path__):
-    WRONG |= import_module(f"{folder.__name__}.{module.name}").WRONG
-CODE = [name for name, each in EXERCISES.items() if callable(each.solution)]
+    answers = import_module(f"{folder.__name__}.{module.name}")
+    WRONG |= answers.WRONG
+    RIGHT |= getattr(answers, "RIGHT", {})
+    REFERENCE |= getattr(answers, "REFERENCE", {})
+CODE = [name for name, each in EXERCISES.items() if each.answer != "value"]
 
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
 every_code = pytest.mark.parametrize("name", CODE)
@@ -28,9 +33,24 @@ def test_wrong_answers_belong_to_exercises() -> None:
     assert set(WRONG) == set(EXERCISES)
 
 
+def test_right_answers_belong_to_exercises() -> None:
+    assert set(RIGHT) <= set(EXERCISES)
+
+
+def test_tasks_to_hand_in_have_a_reference() -> None:
+    to_hand_in = {name for name, each in EXERCISES.items() if each.hand_in}
+    assert set(REFERENCE) == to_hand_in
+
+
+def solved(name: str) -> Any:
+    """Return the solution, or the reference of a task to hand in."""
+    each = EXERCISES[name]
+    return REFERENCE[name] if each.hand_in else each.solution
+
+
 @every_exercise
 def test_solution_passes(name: str) -> None:
-    verdict = check(name, EXERCISES[name].solution)
+    verdict = check(name, solved(name))
     assert verdict.passed, verdict.message
 
 
@@ -38,8 +58,21 @@ def test_solution_passes(name: str) -> None:
 def test_solution_passes_whatever_was_drawn_before(name: str) -> None:
     torch.manual_seed(7)
     before = torch.random.get_rng_state()
-    assert check(name, EXERCISES[name].solution).passed
+    assert check(name, solved(name)).passed
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        pytest.param(name, answer, id=f"{name}-{index}")
+        for name, right in RIGHT.items()
+        for index, answer in enumerate(right)
+    ],
+)
+def test_right_answers_of_other_forms_pass(name: str, answer: Any) -> None:
+    verdict = check(name, answer)
+    assert verdict.passed, verdict.message
 
 
 @every_exercise
@@ -118,7 +151,7 @@ def test_never_raises_and_never_passes(name: str, answer: Any) -> None:
 @every_code
 def test_a_constant_does_not_pass(name: str) -> None:
     kept: list[Any] = []
-    solution: Callable = EXERCISES[name].solution
+    solution: Callable = solved(name)
     if isinstance(solution, type):
         pytest.skip("a class: a module has no constant to return")
 

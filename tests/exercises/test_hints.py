@@ -2,7 +2,14 @@
 
 import pytest
 
-from attncourse.exercises import Hint, check, exercises, hint, solution
+from attncourse.exercises import (
+    Hint,
+    check,
+    exercise,
+    exercises,
+    hint,
+    solution,
+)
 from attncourse.exercises import hints as module
 from tests.viz.parsing import elements
 
@@ -47,7 +54,10 @@ def test_a_hint_is_a_box_and_a_line() -> None:
     assert "<code>@</code>" in bundle["text/html"]
 
 
-@pytest.mark.parametrize("name", exercises())
+SOLVED = [name for name, each in exercises().items() if not each.hand_in]
+
+
+@pytest.mark.parametrize("name", SOLVED)
 def test_a_solution_shows_what_passes(name: str) -> None:
     shown = solution(name)
     assert shown.verdict == check(name, exercises()[name].solution)
@@ -60,3 +70,26 @@ def test_a_solution_shows_what_passes(name: str) -> None:
     else:
         assert shown.value in bundle["text/plain"]
     assert bundle["text/plain"].endswith(repr(shown.verdict))
+
+
+def test_a_task_to_hand_in_shows_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = exercise(
+        "made.here",
+        kind="predict",
+        answer="value",
+        hand_in=True,
+        praise="Right.",
+        hints=("one", "two"),
+    )(lambda answer: None)
+    monkeypatch.setattr(
+        "attncourse.exercises.solutions.find", lambda name: made
+    )
+    shown = solution("made.here")
+    assert shown.verdict is None
+    bundle = shown._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(shown)
+    for text in bundle.values():
+        assert "to be handed in, so no answer is shown" in text
+        assert "made.here" in text

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from attncourse.exercises.topics.soft_selection import top_k_solution
 
-RIGHT = {"add": "the same", "double": "sharper", "twice": "halved"}
+CHANGES = {"add": "the same", "double": "sharper", "twice": "halved"}
 
 
 def zeroed_after(scores: Tensor, temperature: float, k: int) -> Tensor:
@@ -26,10 +26,10 @@ def weighted(features: Tensor, weights: Tensor) -> Tensor:
 
 WRONG = {
     "soft_selection.three_changes": [
-        (RIGHT | {"add": "sharper"}, "'add': a constant cancels"),
-        (RIGHT | {"double": "flatter"}, "'double': .*half the temperature"),
-        (RIGHT | {"twice": "the same"}, "'twice': the sum"),
-        (RIGHT | {"twice": "smaller"}, "one of 'the same'"),
+        (CHANGES | {"add": "sharper"}, "'add': a constant cancels"),
+        (CHANGES | {"double": "flatter"}, "'double': .*half the temperature"),
+        (CHANGES | {"twice": "the same"}, "'twice': the sum"),
+        (CHANGES | {"twice": "smaller"}, "one of 'the same'"),
         (("the same", "sharper", "halved"), "a dictionary with the keys"),
     ],
     "soft_selection.top_k": [
