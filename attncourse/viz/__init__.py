@@ -2,16 +2,16 @@
 
 from attncourse.viz.description import describe
 from attncourse.viz.explorable import explore
-from attncourse.viz.gluing import glue
 from attncourse.viz.maps import heatmap, overlay
 from attncourse.viz.panels import panels
 from attncourse.viz.picture import Picture, figure
+from attncourse.viz.prose import stated
 from attncourse.viz.source_code import Source, source
 from attncourse.viz.style import (
     BLUE,
     GREEN,
     INK,
-    KEY_COLOUR,
+    MASK_COLOUR,
     ORANGE,
     PALETTE,
     PURPLE,
@@ -22,18 +22,13 @@ from attncourse.viz.style import (
     course_style,
     use_course_style,
 )
-from attncourse.viz.trials import (
-    glue_difference,
-    glue_record,
-    glue_verdicts,
-    seeds,
-)
+from attncourse.viz.trials import seeds, table
 
 __all__ = [
     "BLUE",
     "GREEN",
     "INK",
-    "KEY_COLOUR",
+    "MASK_COLOUR",
     "ORANGE",
     "PALETTE",
     "PURPLE",
@@ -47,14 +42,12 @@ __all__ = [
     "describe",
     "explore",
     "figure",
-    "glue",
-    "glue_difference",
-    "glue_record",
-    "glue_verdicts",
     "heatmap",
     "overlay",
     "panels",
     "seeds",
     "source",
+    "stated",
+    "table",
     "use_course_style",
 ]

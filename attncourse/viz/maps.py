@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attncourse.viz.inputs import as_image, as_map, as_mask, as_weights
-from attncourse.viz.style import KEY_COLOUR, WEIGHTS_CMAP, course_style
+from attncourse.viz.style import MASK_COLOUR, WEIGHTS_CMAP, course_style
 
 
 def heatmap(
@@ -192,7 +192,7 @@ def _outline(
     step = (width / mask.shape[1], height / mask.shape[0])
     border = LineCollection(
         np.stack([begins, ends], axis=1)[..., ::-1] * step - 0.5,
-        colors=KEY_COLOUR,
+        colors=MASK_COLOUR,
         linewidths=1.6,
         capstyle="projecting",
         path_effects=[Stroke(linewidth=3, foreground="white"), Normal()],

@@ -26,11 +26,15 @@ PALETTE: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
 WEIGHTS_CMAP: Final = "plasma"
 """The one colour map of weights: perceptually uniform, dark blue is zero."""
 
-KEY_COLOUR: Final = SKY
-"""Outline of the answer key; it occurs nowhere in the colour map."""
+MASK_COLOUR: Final = SKY
+"""Outline of the ground-truth mask; it occurs nowhere in the colour map."""
 
-WIDTH: Final = 4.2
-"""Width of a figure in inches: 420 CSS pixels, all of a phone's column."""
+WIDTH: Final = 5.4
+"""Width of a figure in inches: 540 CSS pixels, shown as wide as the column.
+
+A column of 700 pixels enlarges it by 1.3, and on a phone of 390 pixels its
+smallest type is still 9 pixels high.
+"""
 
 _SETTINGS: Final[Any] = {
     "axes.edgecolor": INK,
@@ -39,22 +43,22 @@ _SETTINGS: Final[Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
-    "axes.titlesize": 10.5,
+    "axes.titlesize": 11,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "figure.facecolor": "white",
-    "figure.figsize": (WIDTH, 0.72 * WIDTH),
-    "font.size": 10,
+    "figure.figsize": (WIDTH, 0.6 * WIDTH),
+    "font.size": 10.5,
     "grid.color": "#dddddd",
     "image.cmap": WEIGHTS_CMAP,
-    "legend.fontsize": 9,
+    "legend.fontsize": 10,
     "legend.frameon": False,
     "lines.linewidth": 2,
     "text.color": INK,
     "xtick.color": INK,
-    "xtick.labelsize": 9,
+    "xtick.labelsize": 10,
     "ytick.color": INK,
-    "ytick.labelsize": 9,
+    "ytick.labelsize": 10,
 }
 
 

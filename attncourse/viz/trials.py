@@ -1,69 +1,19 @@
-"""Recorded trials in the prose and in figures."""
+"""Recorded trials in figures and tables."""
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from attncourse.viz.gluing import glue
 from attncourse.viz.picture import Picture, figure
 from attncourse.viz.style import INK, PALETTE, WIDTH, course_style
 
 if TYPE_CHECKING:
     from attncourse.metrics import Interval
     from attncourse.trials import Record, Series
-
-
-def glue_record(prefix: str, record: "Record") -> None:
-    """Make every metric of a record usable in the prose.
-
-    It glues ``<prefix>_<variant>_<metric>``, the mean and standard deviation
-    over the seeds such as "0.950 ± 0.010", and the number of seeds as
-    ``<prefix>_seeds``. Signs in the name of a variant become underscores:
-    ``average+mlp`` is ``average_mlp``.
-    """
-    glue(f"{prefix}_seeds", len(record.seeds))
-    for variant, result in record.variants.items():
-        for metric, series in result.metrics.items():
-            name = f"{prefix}_{_plain(variant)}_{metric}"
-            glue(name, series.mean, spread(series))
-
-
-def glue_difference(
-    name: str,
-    record: "Record",
-    variant: str,
-    against: str,
-    metric: str = "accuracy",
-) -> None:
-    """Make a paired difference usable in the prose.
-
-    The page quotes the mean over the seeds and its 95 % bootstrap interval,
-    such as "+0.022 (+0.017 to +0.027)".
-    """
-    found = record.difference(variant, metric, against)
-    glue(name, found.mean, signed(found))
-
-
-def glue_verdicts(*names: str) -> None:
-    """Make the verdicts on claims usable in the prose.
-
-    For each id, such as ``close-looks``, it glues ``E18_verdict`` (supported,
-    refuted or not settled), ``E18_statement``, and ``E18_effect``: the mean
-    and the corrected interval that decided.
-    """
-    from attncourse.trials import claim, load
-
-    for name in names:
-        case, record = claim(name), load(name)
-        deciding = case.predictions[0]
-        glue(f"{name}_verdict", case.verdict(record))
-        glue(f"{name}_statement", case.statement)
-        effect = deciding.interval(record)
-        text = number_words(effect, deciding.against is not None)
-        glue(f"{name}_effect", effect.mean, text)
 
 
 def spread(series: "Series") -> str:
@@ -187,6 +137,105 @@ def seeds_in_words(
     )
 
 
+@dataclass(frozen=True)
+class Table:
+    """A recorded trial as a table."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str | None
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {
+            "text/html": self.html,
+            "text/markdown": self.markdown,
+            "text/plain": self.markdown,
+        }
+
+    @property
+    def html(self) -> str:
+        """The table; on a narrow page each row becomes a block."""
+        head = "".join(
+            f'<th scope="col">{escape(name)}</th>' for name in self.columns
+        )
+        body = "".join(
+            f'<tr><th scope="row">{escape(label)}</th>'
+            + "".join(
+                f'<td data-label="{escape(name)}">{escape(cell)}</td>'
+                for name, cell in zip(self.columns[1:], cells, strict=True)
+            )
+            + "</tr>"
+            for label, *cells in self.rows
+        )
+        text = escape(self.caption or "")
+        title = f"<caption>{text}</caption>" if text else ""
+        return (
+            '<table class="table stacked trial-table">'
+            f"{title}<thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
+
+    @property
+    def markdown(self) -> str:
+        """The table as text."""
+        rule = ("---", *["---:"] * (len(self.columns) - 1))
+        lines = [
+            f"| {' | '.join(row)} |"
+            for row in (self.columns, rule, *self.rows)
+        ]
+        below = ["", self.caption] if self.caption else []
+        return "\n".join([*lines, *below])
+
+
+def table(
+    record: "Record",
+    metrics: Sequence[str] = ("accuracy",),
+    *,
+    variants: Sequence[str] | None = None,
+    caption: str | None = "Mean ± standard deviation over {seeds} seeds.",
+) -> Table:
+    """Show what each variant of a record cost and what it reached.
+
+    Parameters
+    ----------
+    record
+        A recorded trial.
+    metrics
+        A column for each, after label, parameters and multiply-adds.
+    variants
+        Rows from top to bottom; by default all that have a metric.
+    caption
+        Text of the table; ``{seeds}`` becomes the number of seeds.
+
+    Raises
+    ------
+    ValueError
+        If a variant or a metric is not in the record.
+    """
+    rows = []
+    for name in _rows(record, metrics, variants):
+        variant = record.variants[name]
+        rows.append(
+            (
+                variant.label,
+                f"{variant.parameters:,}",
+                f"{variant.multiply_adds:,}",
+                *(
+                    spread(variant.metrics[metric])
+                    if metric in variant.metrics
+                    else ""
+                    for metric in metrics
+                ),
+            )
+        )
+    names = [metric.replace("_", " ") for metric in metrics]
+    return Table(
+        ("variant", "parameters", "multiply-adds", *names),
+        tuple(rows),
+        caption and caption.replace("{seeds}", str(len(record.seeds))),
+    )
+
+
 def _rows(
     record: "Record", metrics: Sequence[str], variants: Sequence[str] | None
 ) -> list[str]:
@@ -212,10 +261,6 @@ def _rows(
             if any(metric in variant.metrics for metric in metrics)
         ]
     )
-
-
-def _plain(variant: str) -> str:
-    return re.sub(r"[-+.]", "_", variant)
 
 
 def _typeset(text: str) -> str:

@@ -7,13 +7,13 @@ import torch
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
-from attncourse.viz import KEY_COLOUR, heatmap, overlay
+from attncourse.viz import MASK_COLOUR, heatmap, overlay
 
 
 def border(ax):
     """Return the outline of the mask in data coordinates."""
     (lines,) = [x for x in ax.collections if isinstance(x, LineCollection)]
-    np.testing.assert_allclose(lines.get_colors()[0][:3], to_rgb(KEY_COLOUR))
+    np.testing.assert_allclose(lines.get_colors()[0][:3], to_rgb(MASK_COLOUR))
     return np.array(lines.get_segments())
 
 

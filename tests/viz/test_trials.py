@@ -4,58 +4,9 @@ import matplotlib.pyplot as plt
 import pytest
 
 from attncourse.metrics import Interval
-from attncourse.trials import claim, load
-from attncourse.viz import (
-    glue_difference,
-    glue_record,
-    glue_verdicts,
-    seeds,
-    trials,
-)
+from attncourse.viz import seeds, stated, table, trials
 from tests.trials.standins import small_record
-
-
-@pytest.fixture
-def glued(monkeypatch):
-    kept = {}
-
-    def keep(name, value, text=None):
-        kept[name] = (value, text)
-
-    monkeypatch.setattr(trials, "glue", keep)
-    return kept
-
-
-def test_a_record_is_glued_variant_by_variant(glued):
-    record = small_record()
-    record.variants["a-b+c.d"] = record.variants.pop("better")
-    glue_record("small", record)
-    assert glued["small_seeds"] == (3, None)
-    assert glued["small_plain_accuracy"] == (
-        0.625,
-        "0.625\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.125",
-    )
-    assert glued["small_a_b_c_d_accuracy"][0] == 0.75
-
-
-def test_a_difference_is_glued_with_signs(glued):
-    glue_difference("gap", small_record(), "plain", "better")
-    mean, text = glued["gap"]
-    assert mean == pytest.approx(-0.125)
-    minus = "\N{MINUS SIGN}"
-    assert text.split(" ")[0] == f"{minus}0.125"
-    assert text.count(minus) == 3
-
-
-def test_a_verdict_is_glued_with_what_decided(glued):
-    glue_verdicts("additive-gain")
-    case, record = claim("additive-gain"), load("additive-gain")
-    deciding = case.predictions[0].interval(record)
-    assert glued["E11_verdict"] == (case.verdict(record), None)
-    assert glued["E11_statement"] == (case.statement, None)
-    value, text = glued["E11_effect"]
-    assert value == deciding.mean
-    assert text == trials.number_words(deciding, signs=True)
+from tests.viz.parsing import elements
 
 
 def test_numbers_of_one_variant_have_no_plus():
@@ -97,3 +48,37 @@ def test_the_figure_in_words():
 def test_what_is_not_in_the_record_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         seeds(small_record(), **options)
+
+
+def test_the_table_has_costs_and_spreads():
+    record = small_record()
+    shown = table(record, ["accuracy"], variants=["plain"])
+    bundle = shown._repr_mimebundle_()
+    plain = record.variants["plain"]
+    cells = [x.text for x in elements(bundle["text/html"], "td")]
+    assert cells == [
+        f"{plain.parameters:,}",
+        f"{plain.multiply_adds:,}",
+        "0.625\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.125",
+    ]
+    (label,) = [
+        x.text
+        for x in elements(bundle["text/html"], "th")
+        if x.attributes["scope"] == "row"
+    ]
+    assert label == plain.label
+    assert "over 3 seeds" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("| variant | parameters |")
+
+
+def test_the_table_names_its_cells_for_narrow_pages():
+    html = table(small_record()).html
+    labels = {x.attributes["data-label"] for x in elements(html, "td")}
+    assert labels == {"parameters", "multiply-adds", "accuracy"}
+    assert "caption" not in table(small_record(), caption=None).html
+
+
+def test_a_phrase_is_stated_only_while_it_holds():
+    assert stated("in every seed", True) == "in every seed"
+    with pytest.raises(AssertionError, match="in every seed"):
+        stated("in every seed", False)
