@@ -70,10 +70,11 @@ def reachable(
     waiting = [*_imports(source)]
     while waiting:
         path = waiting.pop()
-        if path == _PACKAGE / "__init__.py":
-            return {path for path in _PACKAGE.rglob("*.py") if counts(path)}
-        if path not in found and counts(path):
+        if path in found or not path.is_file():
+            continue
+        if counts(path):
             found.add(path)
+        if counts(path) or path == _PACKAGE / "__init__.py":
             waiting += _imports(path.read_text("utf-8"))
     return found
 
@@ -95,19 +96,28 @@ def _imports(source: str) -> Iterator[Path]:
         if isinstance(node, ast.ImportFrom) and _ours(node.module):
             for alias in node.names:
                 yield from _used(tree, str(node.module), alias)
-        elif isinstance(node, ast.Import) and any(
-            _ours(alias.name) for alias in node.names
-        ):
-            yield _PACKAGE / "__init__.py"
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if _ours(alias.name):
+                    yield from _behind(tree, alias.asname or _PACKAGE.name)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _named(node.value)
 
 
 def _used(tree: ast.Module, module: str, alias: ast.alias) -> Iterator[Path]:
     """The files behind an imported name; of a package, behind its names."""
     path = _defines(module, alias.name)
-    if path.name != "__init__.py" or path.parent.name != alias.name:
+    if path.name == "__init__.py" and path.parent.name == alias.name:
+        name = f"{module}.{alias.name}"
+        yield from _behind(tree, alias.asname or alias.name, name)
+    else:
         yield path
-        return
-    name = alias.asname or alias.name
+
+
+def _behind(
+    tree: ast.Module, name: str, package: str = "attncourse"
+) -> Iterator[Path]:
+    """The files behind what a source takes of a package, as in `viz.seeds`."""
     taken = {
         id(node.value): node.attr
         for node in ast.walk(tree)
@@ -115,10 +125,15 @@ def _used(tree: ast.Module, module: str, alias: ast.alias) -> Iterator[Path]:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == name:
-            if id(node) not in taken:
-                yield path
-            else:
-                yield _defines(f"{module}.{alias.name}", taken[id(node)])
+            yield _defines(package, taken.get(id(node), "__init__"))
+
+
+def _named(text: str) -> Iterator[Path]:
+    """The module that a text such as ``attncourse.watching`` names."""
+    if _ours(text) and "." in text and text.replace(".", "").isidentifier():
+        path = _PACKAGE.joinpath(*text.split(".")[1:]).with_suffix(".py")
+        if path.is_file():
+            yield path
 
 
 def _ours(module: str | None) -> bool:

@@ -75,16 +75,21 @@ def test_what_a_run_does_not_use_does_not_count(package, run, file):
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "use", "file"),
     [
-        "import attncourse",
-        "from attncourse import watch",
+        ("import attncourse", "attncourse.attention", "attention/cbam.py"),
+        ("from attncourse import watch", "watch", "watching.py"),
+        ("import attncourse.models as m", "m.models", "models/pooling.py"),
+        ("from attncourse import data as d", "d", "data/photos.py"),
     ],
 )
-def test_a_run_that_imports_all_counts_all(package, tmp_path, line):
-    run = written(tmp_path / "all.py", f"{line}\n\ndef run(): pass\n")
+def test_a_package_counts_as_far_as_it_is_used(
+    package, tmp_path, line, use, file
+):
+    body = f"def run(): return {use}"
+    run = written(tmp_path / "all.py", f"{line}\n\n{body}\n")
     before = provenance.code_digest(run)
-    path = package / "attention" / "multihead.py"
+    path = package / file
     path.write_text(path.read_text() + "\nmore = 1\n")
     assert provenance.code_digest(run) != before
 
