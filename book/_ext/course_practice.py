@@ -1,11 +1,19 @@
-"""Directives of the exercises: ladders of hints, and questions to predict."""
+"""Admonitions of the lessons that the book adds to.
+
+A *question* becomes a form in which a choice shows its explanation, an
+*exercise* gets the hints of its name, and *goals* the time that reading and
+practice take.  In a notebook all of them are readable as they are.
+"""
 
 import inspect
+import re
 from hashlib import sha256
 from typing import Any
 
+import course_reading
+from course_html import Tag, tag
 from docutils import nodes
-from docutils.parsers.rst import directives
+from docutils.parsers.rst.directives.admonitions import Admonition
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -13,91 +21,68 @@ from sphinx.util.docutils import SphinxDirective
 from attncourse.exercises.exercise import find
 
 Context = dict[str, Any]
+VERDICTS = {"Right.": ("✓", "right"), "No.": ("✗", "wrong")}
 
 
-class Hints(SphinxDirective):
-    """The hints of an exercise, each in a box that opens."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        try:
-            exercise = find(self.arguments[0])
-        except LookupError as error:
-            raise self.error(f"hints: {error.args[0]}") from error
-        self.env.note_dependency(inspect.getfile(exercise.judge))
-        boxes = [
-            f":::{{dropdown}} Hint {step}\n{text}\n:::"
-            for step, text in enumerate(exercise.hints, start=1)
-        ]
-        return self.parse_text_to_nodes("\n\n".join(boxes))
-
-
-class Tag(nodes.General, nodes.Element):
-    """An element of HTML by its name; other formats see its content only."""
-
-
-def enter(translator: Any, node: Tag) -> None:
-    if node["tag"] == "input":
-        body = translator.emptytag(node, "input", "", **node["attributes"])
-    else:
-        body = translator.starttag(node, node["tag"], "", **node["attributes"])
-    translator.body.append(body)
-
-
-def leave(translator: Any, node: Tag) -> None:
-    if node["tag"] != "input":
-        translator.body.append(f"</{node['tag']}>\n")
-
-
-def pass_by(translator: Any, node: Tag) -> None:
-    pass
-
-
-def tag(
-    name: str, /, *children: nodes.Node, classes: str = "", **attributes: str
-) -> Tag:
-    return Tag(
-        "",
-        *children,
-        tag=name,
-        attributes=attributes,
-        classes=classes.split(),
-    )
-
-
-class Question(SphinxDirective):
-    """A question with options, one right; a choice shows its explanation.
-
-    The options are the items of a list of tasks: the first paragraph of an
-    item is the option, the rest its explanation.
-    """
-
-    required_arguments = 1
-    final_argument_whitespace = True
-    has_content = True
-    option_spec = {"name": directives.unchanged_required}  # noqa: RUF012
+class CourseAdmonition(SphinxDirective, Admonition):
+    """An admonition; by its class, a question, an exercise or goals."""
 
     def run(self) -> list[nodes.Node]:
-        name = self.own_name()
-        words, _ = self.parse_inline(self.arguments[0])
-        options = [self.option(name, item) for item in self.items()]
-        right = sum(option["right"] for option in options)
-        if len(options) < 2 or right != 1:
-            raise self.error(
-                f"question {name}: one of two or more options must be "
-                f"right; {right} of {len(options)} are"
-            )
-        legend = tag("legend", *words, classes="quiz-question")
-        live = {"role": "status", "aria-live": "polite"}
-        answer = tag("div", classes="quiz-answer", **live)
-        box = tag("fieldset", legend, *options, answer, classes="quiz")
-        box["ids"] = [name]
+        given = self.options.get("class", [])
+        name = self.options.get("name", "")
+        (box,) = Admonition.run(self)
+        if "question" in given and name:
+            return [self.question(box, name)]
+        if "exercise" in given and name:
+            box += self.hints(name)
+        if "goals" in given:
+            box += self.time()
         return [box]
 
-    def own_name(self) -> str:
-        name = self.options.get("name", "")
-        if not name or name != nodes.make_id(name):
+    def hints(self, name: str) -> list[nodes.Node]:
+        try:
+            exercise = find(name)
+        except LookupError as error:
+            raise self.error(f"exercise: {error.args[0]}") from error
+        self.env.note_dependency(inspect.getfile(exercise.judge))
+        return self.parse_text_to_nodes(hints_as_markdown(exercise.hints))
+
+    def time(self) -> list[nodes.Node]:
+        effort = course_reading.effort_of(self.env, self.env.docname)
+        if effort is None:
+            return []
+        return self.parse_text_to_nodes(f"**Time** {effort.sentence}")
+
+    def question(self, box: nodes.admonition, name: str) -> Tag:
+        self.reserve(name)
+        title, *content = box.children
+        options = [each for each in content if is_options(each)]
+        answers = [each for each in content if is_dropdown(each)]
+        words = [each for each in content if each not in [*options, *answers]]
+        if len(options) != 1 or len(options[0]) != len(answers):
+            raise self.error(
+                f"question {name}: a numbered list of options and a dropdown "
+                f"for each of them are needed"
+            )
+        shown = [
+            self.option(name, item, answer)
+            for item, answer in zip(options[0], answers, strict=True)
+        ]
+        right = sum(option["right"] for option in shown)
+        if len(shown) < 2 or right != 1:
+            raise self.error(
+                f"question {name}: one of two or more options must be "
+                f"right; {right} of {len(shown)} are"
+            )
+        legend = tag("legend", *title.children, classes="quiz-question")
+        live = {"role": "status", "aria-live": "polite"}
+        answer = tag("div", classes="quiz-answer", **live)
+        form = tag("fieldset", legend, *words, *shown, answer, classes="quiz")
+        form["ids"] = [name]
+        return form
+
+    def reserve(self, name: str) -> None:
+        if name != nodes.make_id(name):
             raise self.error(
                 f"question: needs a :name: of small letters, digits and "
                 f"hyphens, got {name!r}"
@@ -108,37 +93,21 @@ class Question(SphinxDirective):
                 f"question {name}: this name is taken in {known[name]}"
             )
         known[name] = self.env.docname
-        return name
 
-    def items(self) -> list[nodes.list_item]:
-        content = nodes.Element()
-        self.state.nested_parse(self.content, self.content_offset, content)
-        lists = [
-            child for child in content if isinstance(child, nodes.bullet_list)
-        ]
-        if len(content) != 1 or len(lists) != 1:
+    def option(
+        self, name: str, item: nodes.list_item, answer: nodes.container
+    ) -> Tag:
+        why = [c for c in answer.children if not isinstance(c, nodes.rubric)]
+        opening = why[0].children[:1] if why else []
+        word = opening[0].astext() if opening else ""
+        if word not in VERDICTS or not isinstance(opening[0], nodes.strong):
             raise self.error(
-                f"question {self.options['name']}: its body must be one "
-                "list of options, '- [ ] ...' or '- [x] ...'"
+                f"question {name}: an answer must begin with **Right.** or "
+                f"**No.**, got {answer.astext()[:40]!r}"
             )
-        return list(lists[0])
-
-    def option(self, name: str, item: nodes.list_item) -> Tag:
-        box = next(iter(item.findall(nodes.raw)), None)
-        if box is None or "checkbox" not in box.astext():
-            raise self.error(
-                f"question {name}: an option must begin with '[ ] ' or "
-                f"'[x] ', got {item.astext()[:40]!r}"
-            )
-        right = "checked" in box.astext().replace("checkbox", "")
-        box.parent.remove(box)
-        wording, *why = item.children
-        if not why:
-            raise self.error(
-                f"question {name}: the option {wording.astext()[:40]!r} "
-                "needs an explanation in a paragraph of its own"
-            )
-        text = wording.astext().strip()
+        why[0].remove(opening[0])
+        sign, verdict = VERDICTS[word]
+        text = item.astext().strip()
         radio = tag(
             "input",
             type="radio",
@@ -146,21 +115,35 @@ class Question(SphinxDirective):
             value=sha256(text.encode()).hexdigest()[:8],
             autocomplete="off",
         )
-        words = tag("span", *wording.children)
-        sign, word = ("✓", "Right.") if right else ("✗", "Not so.")
+        wording = [c for part in item.children for c in part.children]
         mark = tag("p", nodes.Text(f"{sign} {word}"), classes="quiz-mark")
         explanation = tag(
-            "div",
-            mark,
-            *why,
-            classes=f"quiz-why quiz-{'right' if right else 'wrong'}",
+            "div", mark, *why, classes=f"quiz-why quiz-{verdict}"
         )
-        summary = tag("summary", nodes.Text("Is it so?"))
+        summary = tag("summary", nodes.Text("Right or wrong?"))
+        label = tag("label", radio, tag("span", *wording))
         details = tag("details", summary, explanation)
-        label = tag("label", radio, words)
         option = tag("div", label, details, classes="quiz-option")
-        option["right"] = right
+        option["right"] = verdict == "right"
         return option
+
+
+def is_options(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.enumerated_list)
+
+
+def is_dropdown(node: nodes.Node) -> bool:
+    kind = isinstance(node, nodes.container)
+    return kind and node.get("design_component") == "dropdown"
+
+
+def hints_as_markdown(hints: tuple[str, ...]) -> str:
+    """The hints, each in a box that opens."""
+    boxes = [
+        f":::{{dropdown}} Hint {step}\n{text}\n:::"
+        for step, text in enumerate(hints, start=1)
+    ]
+    return "\n\n".join(boxes)
 
 
 def questions(env: BuildEnvironment) -> dict[str, str]:
@@ -180,18 +163,11 @@ def add_script(
     app: Sphinx, name: str, template: str, context: Context, tree: Any
 ) -> None:
     """Load the script where there are questions."""
-    if 'class="quiz"' in context.get("body", ""):
+    if re.search('class="[^"]*quiz[ "]', context.get("body", "")):
         app.add_js_file("question.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> None:
-    app.add_node(
-        Tag,
-        html=(enter, leave),
-        latex=(pass_by, pass_by),
-        text=(pass_by, pass_by),
-    )
-    app.add_directive("hints", Hints)
-    app.add_directive("question", Question)
+    app.add_directive("admonition", CourseAdmonition, override=True)
     app.connect("env-purge-doc", forget_questions)
     app.connect("html-page-context", add_script)

@@ -1,23 +1,28 @@
 """Sphinx extension: executed lessons, local MathJax, a silent console."""
 
-import os
 import re
 import shutil
+from collections import defaultdict, deque
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import course_address
 import course_bench
 import course_claims
 import course_execution
+import course_html
+import course_links
+import course_notebooks
 import course_pages
 import course_practice
 import course_tests
 import nbformat
+from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxRole
 
 TIMINGS = "book/timings"
 Context = dict[str, Any]
@@ -28,12 +33,32 @@ def lesson_of(env: BuildEnvironment, docname: str) -> Path | None:
     return path if path.suffix == ".ipynb" else None
 
 
-def point_at_fork(app: Sphinx, config: Config) -> None:
-    """Let the launch buttons of a fork's book open the fork's notebooks."""
-    repository = os.environ.get("GITHUB_REPOSITORY")
-    if repository:
-        url = f"https://github.com/{repository}"
-        config.html_theme_options["repository_url"] = url
+class Evaluated(SphinxRole):
+    """`{eval}`: a value of the lesson's last execution, as text."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        values = waiting_values(self.env)
+        if not values[self.text]:
+            note = self.inliner.reporter.error(
+                f"eval: {self.text!r} has no stored value on this page",
+                line=self.lineno,
+            )
+            return [], [note]
+        return [nodes.Text(values[self.text].popleft())], []
+
+
+def waiting_values(env: BuildEnvironment) -> dict[str, deque[str]]:
+    """Values of the page that is being read, by their expressions."""
+    known = env.temp_data.get("course_values")
+    if known is None:
+        known = defaultdict(deque)
+        lesson = lesson_of(env, env.docname)
+        for expression, value in (
+            course_execution.values(lesson) if lesson else ()
+        ):
+            known[expression].append(value)
+        env.temp_data["course_values"] = known
+    return known
 
 
 def execute_lessons(app: Sphinx) -> None:
@@ -65,10 +90,14 @@ def find_stale(
 
 
 def refresh_navigation(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Write every page again when the names in the side bar change."""
-    before = getattr(env, "course_titles", None)
-    env.course_titles = {n: t.astext() for n, t in env.titles.items()}
-    return list(env.titles) if env.course_titles != before else []
+    """Write every page again when what all pages show has changed.
+
+    That is the names in the side bar and the notes of the glossary.
+    """
+    before = getattr(env, "course_shared", None)
+    titles = {n: t.astext() for n, t in env.titles.items()}
+    env.course_shared = titles, course_links.glossary_of(env)
+    return list(env.titles) if env.course_shared != before else []
 
 
 def show_outputs(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -108,12 +137,33 @@ def silence_theme(app: Sphinx, error: Exception | None) -> None:
         script.write_text(note.sub("void(", code), encoding="utf8")
 
 
+def chapter(env: BuildEnvironment, name: str) -> str:
+    """Number of a page in the contents with a full stop, or nothing."""
+    numbers = env.toc_secnumbers.get(name, {}).get("", ())
+    return ".".join([*map(str, numbers), ""])
+
+
+def numbered(body: str, prefix: str) -> str:
+    """Number the captions of the figures that cells draw."""
+    count = 0
+
+    def number(match: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        name = f"Figure {prefix}{count}"
+        return f'{match.group()}<span class="figure-number">{name}</span> '
+
+    return re.sub(r"<figcaption[^>]*>", number, body)
+
+
 def trim_page(
     app: Sphinx, name: str, template: str, context: Context, tree: Any
 ) -> None:
     """Take out what a page does not use, and roles that are out of date."""
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
     body = body.replace(' role="list" class="citation-list"', "")
+    if name.startswith("lessons/"):
+        body = numbered(body, chapter(app.env, name))
     context["body"] = body
     if 'class="math' not in body:
         scripts = context["script_files"]
@@ -122,7 +172,6 @@ def trim_page(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.connect("config-inited", point_at_fork)
     app.connect("builder-inited", execute_lessons)
     app.connect("env-get-outdated", find_stale)
     app.connect("env-updated", refresh_navigation)
@@ -131,6 +180,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", remove_stale_pages)
     app.connect("build-finished", silence_theme)
+    app.add_role("eval", Evaluated(), override=True)
+    course_address.setup(app)
+    course_html.setup(app)
+    course_links.setup(app)
+    course_notebooks.setup(app)
     course_pages.setup(app)
     course_bench.setup(app)
     course_claims.setup(app)
