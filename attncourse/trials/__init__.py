@@ -14,7 +14,7 @@ from attncourse.trials.claim import (
     Verdict,
     claim,
     claims,
-    level,
+    load,
     run_claims,
     verdict,
 )
@@ -32,7 +32,7 @@ from attncourse.trials.maps import (
     uniform_map,
     with_map_replaced,
 )
-from attncourse.trials.record import Record, Series, Time, VariantResult, load
+from attncourse.trials.record import Record, Series, Time, VariantResult
 from attncourse.trials.runs import Trial, Variant, run_trials
 
 __all__ = [
@@ -55,7 +55,6 @@ __all__ = [
     "classification",
     "evaluate",
     "fit",
-    "level",
     "load",
     "run_claims",
     "run_trials",

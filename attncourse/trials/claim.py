@@ -1,21 +1,35 @@
 """A claim: what is said, how it is tried, and what would refute it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import import_module
+from math import asin, atanh, pi, sin, sqrt, tanh
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from attncourse.metrics import Interval, t_interval
 from attncourse.trials import claims as folder
 from attncourse.trials.budget import Budget
-from attncourse.trials.record import Record, load, results_folder
+from attncourse.trials.record import Record, read, results_folder
 from attncourse.trials.runs import Trial, Variant, run_trials
 
-ERROR_RATE = 0.05
-"""Chance that a court of true null differences gives any wrong verdict."""
+ACCURACY = "share of the test scenes that are answered right"
+MASS = "share of the map inside the ground-truth mask"
+POINTING = "share of maps whose largest value lies inside the mask"
+"""What the metrics of :func:`attncourse.trials.evaluate` are."""
+
+Kind = Literal["number", "correlation", "share"]
+_SCALES: dict[Kind, tuple[Callable[[float], float], ...]] = {
+    "number": (float, float),
+    "correlation": (atanh, tanh),
+    "share": (
+        lambda share: asin(sqrt(share)),
+        lambda turned: sin(min(max(turned, 0.0), pi / 2)) ** 2,
+    ),
+}
+"""Where Student's interval is computed, and the way back."""
 
 
 @runtime_checkable
@@ -40,8 +54,11 @@ class Profile:
 class Prediction:
     """A statement that an interval can support or refute.
 
-    The interval is that of the mean of `metric` of `variant` over the seeds, or
-    of its paired difference from `against`.
+    The interval is that of the mean of `metric` of `variant` over the seeds,
+    or of its paired difference from `against`. Where a variant stands alone,
+    `kind` keeps the bounds of a correlation between -1 and 1 and those of a
+    share between 0 and 1: they are computed on Fisher's z (the inverse
+    hyperbolic tangent) or on the arcsine of the root, and brought back.
     """
 
     statement: str
@@ -49,6 +66,13 @@ class Prediction:
     variant: str
     against: str | None
     above: float
+    kind: Kind = "number"
+
+    def __post_init__(self) -> None:
+        if self.kind != "number" and self.against is not None:
+            raise ValueError(
+                f"kind must be 'number' for a difference, got {self.kind!r}"
+            )
 
     @property
     def quantity(self) -> str:
@@ -68,15 +92,16 @@ class Prediction:
         )
 
     def interval(self, record: Record) -> Interval:
-        """The interval that decides: Student's, at the level of the court."""
+        """The interval that decides: Student's, at the level of the record."""
         values = record.variants[self.variant].metrics[self.metric]
+        if self.against is not None:
+            against = record.variants[self.against].metrics[self.metric]
+            return t_interval(values, against, level=record.level)
+        scale, back = _SCALES[self.kind]
+        scaled = [scale(value) for value in values]
         zeros = [0.0] * len(values)
-        against = (
-            zeros
-            if self.against is None
-            else record.variants[self.against].metrics[self.metric]
-        )
-        return t_interval(values, against, level=level())
+        _, low, high = t_interval(scaled, zeros, level=record.level)
+        return Interval(values.mean, back(low), back(high))
 
     def verdict(self, record: Record) -> str:
         """Return `supported`, `refuted` or `not settled`."""
@@ -96,8 +121,8 @@ class Claim:
     ----------
     statement
         What is claimed, in one sentence that can be wrong.
-    origin, source
-        Which rows of the course's sources say it, and which papers.
+    source
+        Who says it: papers, or articles in words.
     scene
         What the networks look at, in a sentence or two.
     variants, control
@@ -107,10 +132,12 @@ class Claim:
     example
         Shape of an input, for counting multiply-adds.
     metrics
-        What the table shows, the primary metric first.
+        What the table shows, the primary metric first, and what each of them
+        is, in a line.
     predictions
         Written before the trial is run. The first decides the verdict on
-        the claim; the others are further statements of the same trial.
+        the claim; the others are further statements of the same trial, which
+        the correction for many claims does not count.
     would_change
         Which result or setting would change the verdict.
     lesson
@@ -120,14 +147,13 @@ class Claim:
     """
 
     statement: str
-    origin: str
     source: str
     scene: str
     variants: Mapping[str, Variant]
     control: str
     run: BudgetedRun
     example: tuple[int, ...]
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, str]
     predictions: tuple[Prediction, ...]
     would_change: str
     lesson: str
@@ -209,17 +235,17 @@ def claims() -> list[str]:
 
 
 def claim(name: str) -> Claim:
-    """Return a claim by its id, such as ``close-looks``.
+    """Return a claim by its name, such as ``close-looks``.
 
     Raises
     ------
     LookupError
-        If there is none of that id.
+        If there is none of that name.
     """
     files = _files()
     if name not in files:
         known = ", ".join(files)
-        raise LookupError(f"no claim with the id {name!r}; there are: {known}")
+        raise LookupError(f"no claim named {name!r}; there are: {known}")
     found: Claim = import_module(f"{folder.__name__}.{files[name]}").CLAIM
     return found
 
@@ -230,13 +256,29 @@ def claim_file(name: str) -> Path:
     return Path(str(module.__file__))
 
 
-def level() -> float:
-    """Level of the intervals that decide, corrected for all claims.
+def load(name: str, results: Path | None = None) -> Record:
+    """Read the record of a trial from the checkout or the installed package.
 
-    With :math:`m` claims it is :math:`1 - 0.05 / m` (Bonferroni), so that
-    the chance of any wrong verdict among them is at most 5 %.
+    Its variants have the labels of the claim file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such record.
+    ValueError
+        If the file is damaged or is not a record; names it and the reason.
     """
-    return 1 - ERROR_RATE / len(_files())
+    record = read(name, results)
+    known = claim(name).variants if name in _files() else {}
+    return replace(
+        record,
+        variants={
+            key: replace(variant, label=known[key].label)
+            if key in known
+            else variant
+            for key, variant in record.variants.items()
+        },
+    )
 
 
 def run_claims(
@@ -278,7 +320,6 @@ def _trial(name: str, profile: str, seeds: int | None) -> Trial:
         name=name,
         run=partial(case.run, budget=size.budget),
         variants=case.variants,
-        statement=case.statement,
         control=case.control,
         seeds=range(count),
         example=case.example,
@@ -288,6 +329,7 @@ def _trial(name: str, profile: str, seeds: int | None) -> Trial:
         ),
         profile=profile,
         settings=asdict(size.budget),
+        family=len(_files()),
     )
 
 

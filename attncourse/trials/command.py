@@ -4,9 +4,9 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from attncourse.trials.claim import claim, claims, level, run_claims
+from attncourse.trials.claim import claim, claims, load, run_claims
 from attncourse.trials.provenance import code_digest
-from attncourse.trials.record import Record, load, recorded
+from attncourse.trials.record import Record, recorded
 
 EPILOG = """\
 examples:
@@ -48,7 +48,7 @@ def _parser() -> ArgumentParser:
     show = actions.add_parser(
         "show", parents=[shared], help="show a claim and its record"
     )
-    show.add_argument("name", metavar="ID")
+    show.add_argument("name", metavar="NAME")
     show.set_defaults(action=_show)
     run = actions.add_parser(
         "run",
@@ -60,7 +60,7 @@ def _parser() -> ArgumentParser:
         ),
     )
     which = run.add_mutually_exclusive_group(required=True)
-    which.add_argument("names", metavar="ID", nargs="*", default=[])
+    which.add_argument("names", metavar="NAME", nargs="*", default=[])
     which.add_argument(
         "--all", action="store_true", help="try every claim there is"
     )
@@ -107,7 +107,7 @@ def _list(options: Namespace) -> int:
     files = recorded(options.results)
     for name in claims():
         case = claim(name)
-        state = "not recorded"
+        state = "no record"
         if name in files:
             record = load(name, options.results)
             current = record.code == code_digest(case.run)
@@ -127,7 +127,7 @@ def _show(options: Namespace) -> int:
         print(f"- {prediction.statement}\n  {prediction.rule}")
     print()
     if options.name not in recorded(options.results):
-        print(f"Not recorded; python -m attncourse trials run {options.name}")
+        print(f"No record; python -m attncourse trials run {options.name}")
         return 0
     _report(load(options.name, options.results))
     return 0
@@ -168,6 +168,9 @@ def _report(record: Record) -> None:
             print(
                 f"  {variant}, {metric}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
             )
+    print()
+    for metric, meaning in case.metrics.items():
+        print(f"{metric}: {meaning}")
     others = [metric for metric in metrics if metric not in case.metrics]
     if others:
         print("\nOther metrics, mean ± std over seeds:")
@@ -176,11 +179,12 @@ def _report(record: Record) -> None:
             if metric in result.metrics:
                 series = result.metrics[metric]
                 print(
-                    f"  {variant}, {metric}: {series.mean:.3f} ± {series.std:.3f}"
+                    f"  {variant}, {metric}: {series.mean:.3f} ± "
+                    f"{series.std:.3f}"
                 )
     print(
-        f"\nVerdicts by Student's intervals of {level():.2%}, corrected for "
-        f"{len(claims())} claims; the first decides:"
+        f"\nVerdicts by Student's intervals of {record.level:.2%}, corrected "
+        f"for {record.family} claims; the first decides:"
     )
     for prediction in case.predictions:
         mean, low, high = prediction.interval(record)

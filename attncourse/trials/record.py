@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from math import isclose
 from pathlib import Path
@@ -13,12 +13,13 @@ import attncourse
 from attncourse.metrics import Interval, paired_bootstrap
 from attncourse.trials.schema import Each, check
 
-SCHEMA = 3
+SCHEMA = 4
+ERROR_RATE = 0.05
+"""Chance that a family of intervals leaves out any of its true values."""
 _PACKAGE = Path(attncourse.__file__).parent
 _SERIES = {"per_seed": [float], "mean": float, "std": float}
 _INTERVAL = {"mean": float, "low": float, "high": float}
 _VARIANT = {
-    "label": str,
     "parameters": int,
     "multiply_adds": int,
     "seconds": [float],
@@ -27,8 +28,9 @@ _VARIANT = {
 _RECORD = {
     "schema": int,
     "name": str,
-    "statement": str,
     "control": str,
+    "level": float,
+    "family": int,
     "seeds": [int],
     "variants": Each(_VARIANT),
     "differences": Each(Each(_INTERVAL)),
@@ -93,11 +95,17 @@ class Time:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that is known of a finished trial."""
+    """Everything that is known of a finished trial.
+
+    Its intervals decide at `level`, which was corrected for the `family` of
+    claims when the record was made. The labels of the variants are those of
+    the claim file, and are not part of what is stored.
+    """
 
     name: str
-    statement: str
     control: str
+    level: float
+    family: int
     seeds: tuple[int, ...]
     variants: dict[str, VariantResult]
     differences: dict[str, dict[str, Interval]]
@@ -125,8 +133,9 @@ class Record:
             self.variants[other].metrics[metric],
         )
 
-    def table(self, metrics: Sequence[str]) -> str:
-        """Return a Markdown table: a row per variant, mean ± std per metric."""
+    def table(self, metrics: Iterable[str]) -> str:
+        """Return a Markdown table: a row a variant, mean ± std a metric."""
+        metrics = list(metrics)
         rows = [
             ["variant", "parameters", "multiply-adds", "seconds", *metrics],
             ["---", *["---:"] * (3 + len(metrics))],
@@ -151,7 +160,9 @@ class Record:
         """Return the text that is kept in a file."""
         variants = {
             name: {
-                **asdict(variant),
+                "parameters": variant.parameters,
+                "multiply_adds": variant.multiply_adds,
+                "seconds": list(variant.seconds),
                 "metrics": {
                     metric: {
                         "per_seed": list(series),
@@ -177,8 +188,9 @@ class Record:
         data = {
             "schema": SCHEMA,
             "name": self.name,
-            "statement": self.statement,
             "control": self.control,
+            "level": self.level,
+            "family": self.family,
             "seeds": self.seeds,
             "variants": variants,
             "differences": differences,
@@ -210,7 +222,7 @@ class Record:
         _agree(data)
         variants = {
             name: VariantResult(
-                label=variant["label"],
+                label=name,
                 parameters=variant["parameters"],
                 multiply_adds=variant["multiply_adds"],
                 seconds=tuple(map(float, variant["seconds"])),
@@ -234,8 +246,9 @@ class Record:
         }
         return cls(
             name=data["name"],
-            statement=data["statement"],
             control=data["control"],
+            level=float(data["level"]),
+            family=data["family"],
             seeds=tuple(data["seeds"]),
             variants=variants,
             differences=differences,
@@ -252,6 +265,14 @@ class Record:
             ),
             date=data["date"],
         )
+
+
+def corrected(family: int) -> float:
+    r"""Level of an interval that decides one of a family of claims.
+
+    With :math:`m` claims it is :math:`1 - 0.05 / m` (Bonferroni).
+    """
+    return 1 - ERROR_RATE / family
 
 
 def results_folder() -> Path:
@@ -290,8 +311,8 @@ def recorded(results: Path | None = None) -> dict[str, Path]:
     }
 
 
-def load(name: str, results: Path | None = None) -> Record:
-    """Read the record of a trial from the checkout or the installed package.
+def read(name: str, results: Path | None = None) -> Record:
+    """Read a record as it stands, its variants labelled by their names.
 
     Raises
     ------
@@ -322,6 +343,12 @@ def _agree(data: dict[str, Any]) -> None:
     """Refuse a record whose parts contradict each other."""
     if data["schema"] != SCHEMA:
         raise ValueError(f"schema {data['schema']} is not {SCHEMA}")
+    family, level = data["family"], data["level"]
+    if family < 1 or not isclose(level, corrected(family), abs_tol=1e-12):
+        raise ValueError(
+            f"level is {level}, but that of one of {family} claims is "
+            f"another: 1 - {ERROR_RATE} / family"
+        )
     variants, control, seeds = data["variants"], data["control"], data["seeds"]
     if control not in variants:
         raise ValueError(f"control {control!r} is not one of the variants")
@@ -364,5 +391,6 @@ def _agree(data: dict[str, Any]) -> None:
             low, high = value["low"] - slack, value["high"] + slack
             if not low <= value["mean"] <= high:
                 raise ValueError(
-                    f"differences.{variant}.{metric} does not lie in its interval"
+                    f"differences.{variant}.{metric} does not lie in its "
+                    f"interval"
                 )

@@ -28,6 +28,7 @@ from attncourse.trials.record import (
     Series,
     Time,
     VariantResult,
+    corrected,
     results_folder,
     save,
     write,
@@ -44,7 +45,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Trial:
-    """What is run, variant by variant and seed by seed, and what is kept of it.
+    """What is run, each variant with each seed, and what is kept of it.
 
     Attributes
     ----------
@@ -56,10 +57,12 @@ class Trial:
         a `functools.partial` of such a function.
     variants
         The variants by name.
-    statement, control, profile, settings, command
-        Kept in the record: what is claimed, the variant that all others are
-        compared with, the size of the trial in words and in numbers, and the
-        command that repeats it.
+    control, profile, settings, command
+        Kept in the record: the variant that all others are compared with,
+        the size of the trial in words and in numbers, and the command that
+        repeats it.
+    family
+        Number of claims that this one is judged with.
     seeds
         Every variant runs with each of them, so that differences are paired.
     example
@@ -75,13 +78,13 @@ class Trial:
     name: str
     run: Run
     variants: Mapping[str, Variant]
-    statement: str
     control: str
     seeds: Sequence[int]
     example: Sequence[int]
     command: str
     profile: str = "full"
     settings: Mapping[str, int | float] = field(default_factory=dict)
+    family: int = 1
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_+.-]*", self.name):
@@ -92,13 +95,13 @@ class Trial:
         for variant in self.variants:
             if not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]*", variant):
                 raise ValueError(
-                    f"the name {variant!r} of a variant must be lower-case letters, "
-                    f"digits and any of _ + . -"
+                    f"the name {variant!r} of a variant must be lower-case "
+                    f"letters, digits and any of _ + . -"
                 )
         if self.control not in self.variants:
             raise ValueError(
-                f"control must be one of the variants {sorted(self.variants)}, got "
-                f"{self.control!r}"
+                f"control must be one of the variants "
+                f"{sorted(self.variants)}, got {self.control!r}"
             )
         seeds = list(self.seeds)
         if len(seeds) < 2 or len(set(seeds)) != len(seeds):
@@ -264,8 +267,9 @@ def _record(
     ends = [each.started + each.seconds for each in fresh]
     return Record(
         name=trial.name,
-        statement=trial.statement,
         control=trial.control,
+        level=corrected(trial.family),
+        family=trial.family,
         seeds=tuple(trial.seeds),
         variants=variants,
         differences={

@@ -11,20 +11,7 @@ from attncourse.trials import (
     Time,
     Variant,
     VariantResult,
-    claim,
 )
-
-
-def models_of(name: str) -> dict[str, nn.Module]:
-    """Build every variant of a claim from one seed, ready to evaluate."""
-
-    def seeded(variant: Variant) -> nn.Module:
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {
-        key: seeded(variant) for key, variant in claim(name).variants.items()
-    }
 
 
 def size(model: nn.Module) -> int:

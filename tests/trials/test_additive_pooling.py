@@ -3,14 +3,14 @@ import torch
 
 from attncourse.trials import Budget
 from attncourse.trials.setups.additive_pooling import run
-from tests.trials.standins import models_of, size
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    return models_of("additive-gain")
+def models(seeded):
+    return seeded("additive-gain")
 
 
 def test_the_control_has_as_many_parameters_as_attention(models):

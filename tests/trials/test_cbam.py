@@ -11,6 +11,7 @@ from attncourse.trials.setups.cbam import (
     shuffled_channels,
     with_gates_replaced,
 )
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
@@ -31,16 +32,8 @@ GATES = {
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {name: seeded(variant) for name, variant in VARIANTS.items()}
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
+def models(seeded):
+    return seeded("cbam-gain")
 
 
 def test_the_wider_network_is_about_as_large_as_cbam(models):

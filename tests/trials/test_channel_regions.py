@@ -10,7 +10,6 @@ from attncourse.trials.maps import ClassActivation
 from attncourse.trials.setups.channel_regions import (
     CANVAS,
     GATED,
-    VARIANTS,
     EnergyMap,
     around_the_gates,
     best_channel,
@@ -19,26 +18,19 @@ from attncourse.trials.setups.channel_regions import (
     scenes,
     with_its_map,
 )
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {name: seeded(variant) for name, variant in VARIANTS.items()}
+def models(seeded):
+    return seeded("channel-regions")
 
 
 @pytest.fixture(scope="module")
 def shown():
     return scenes(41, split="test").draw()
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
 
 
 def test_the_wider_network_is_about_as_large_as_the_gated_ones(models):

@@ -4,13 +4,13 @@ from torch.testing import assert_close
 
 from attncourse.attention import DynamicCapacity
 from attncourse.metrics import cost
-from attncourse.trials import Budget, claim
+from attncourse.trials import Budget
 from attncourse.trials.setups.dynamic_capacity import (
     CANVAS,
     COUNTS,
     VARIANTS,
     Finest,
-    anothers,
+    others,
     dynamic_loss,
     half_way,
     moved,
@@ -26,15 +26,8 @@ BUDGET = Budget(scenes=71, epochs=2, test_scenes=37)
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {
-        name: seeded(variant)
-        for name, variant in claim("close-looks").variants.items()
-    }
+def models(seeded):
+    return seeded("close-looks")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +110,7 @@ def test_moved_patches_are_elsewhere_and_leave_the_network(models, shown):
     shifted = (own.chosen // 10 + 5) % 10 * 10 + (own.chosen % 10 + 5) % 10
     assert_close(away.saliency, own.saliency.roll((5, 5), (2, 3)))
     assert torch.equal(away.chosen[:, 0], shifted[:, 0])
-    swapped = moved(model, anothers).look(shown.images)
+    swapped = moved(model, others).look(shown.images)
     assert_close(swapped.saliency[1], own.saliency[0])
     assert_close(moved(model, lambda s: s)(shown.images), own.logits)
     assert type(model) is DynamicCapacity
@@ -148,7 +141,7 @@ def test_the_hint_moves_the_coarse_half_alone(models, shown):
     [
         ("coarse-wide", set()),
         ("random", {"hit", "hit_any"}),
-        ("no-hint", {"hit", "hit_any", "drop_moved", "drop_anothers"}),
+        ("no-hint", {"hit", "hit_any", "drop_moved", "drop_others"}),
     ],
 )
 def test_a_short_run_gives_all_metrics(variant, extra):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from attncourse.attention.recurrent_attention import GaussianReader
-from attncourse.trials import Budget, claim
+from attncourse.trials import Budget
 from attncourse.trials.setups.glimpses import (
     REACH,
     VARIANTS,
@@ -19,15 +19,8 @@ pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {
-        name: seeded(variant)
-        for name, variant in claim("glimpse-policy").variants.items()
-    }
+def models(seeded):
+    return seeded("glimpse-policy")
 
 
 @pytest.fixture(scope="module")

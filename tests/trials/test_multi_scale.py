@@ -4,33 +4,21 @@ from torch.testing import assert_close
 
 from attncourse.trials import Budget
 from attncourse.trials.setups.multi_scale import (
-    SIZES,
     SizedDigits,
     coarse_on_the_digit,
     equal_shares,
     exchanged,
     run,
-    sizes_of,
     with_shares_replaced,
 )
-from tests.trials.standins import models_of, size
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    return models_of("scale-attention")
-
-
-def test_scenes_have_as_many_digits_of_each_size():
-    scenes = SizedDigits(44, seed=2).draw(1)
-    sizes, counts = sizes_of(scenes).unique(return_counts=True)
-    assert tuple(sizes.tolist()) == SIZES
-    assert counts.max() - counts.min() <= 1
-    assert scenes.masks.float().sum((1, 2, 3)).sqrt().tolist() == (
-        sizes_of(scenes).tolist()
-    )
+def models(seeded):
+    return seeded("scale-attention")
 
 
 def test_the_wider_control_is_about_as_large_as_attention(models):

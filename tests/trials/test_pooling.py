@@ -10,56 +10,18 @@ from attncourse.trials.setups.pooling import (
     CHANNELS,
     HEADS,
     SIZES,
-    VARIANTS,
     HiddenPooling,
     MeanQueryPooling,
-    SeveralSizes,
     run,
 )
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build()
-
-    return {name: seeded(variant) for name, variant in VARIANTS.items()}
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
-
-
-def test_a_third_of_the_digits_has_each_size():
-    shown = SeveralSizes(39, seed=2).draw()
-    areas = shown.masks.sum((1, 2, 3))
-    assert areas.tolist() == [side**2 for side in SIZES for _ in range(13)]
-    assert shown.images.shape == (39, 1, CANVAS, CANVAS)
-    assert len(shown.labels) == 39
-
-
-def test_the_clutter_fills_about_as_much_whatever_the_size():
-    shown = SeveralSizes(600).draw()
-    clutter = (shown.images > 0) & ~shown.masks
-    filled = clutter.double().mean((1, 2, 3)).view(3, 200).mean(1)
-    # The digit's box hides a quarter of the clutter when it is large.
-    visible = filled / (1 - torch.tensor(SIZES) ** 2 / CANVAS**2)
-    assert visible.max() < 1.35 * visible.min()
-
-
-def test_sizes_seeds_and_epochs_give_other_scenes():
-    scenes = SeveralSizes(30, seed=1)
-    assert torch.equal(scenes.draw(1).images, scenes.draw(1).images)
-    assert not torch.equal(scenes.draw(0).images, scenes.draw(1).images)
-    other = SeveralSizes(30, seed=2).draw()
-    assert not torch.equal(scenes.draw().labels, other.labels)
-    thirds = scenes.draw().labels.view(3, 10)
-    assert not torch.equal(thirds[0], thirds[1])
-    with pytest.raises(ValueError, match="divisible by 3, got 31"):
-        SeveralSizes(31)
+def models(seeded):
+    return seeded("query-pooling")
 
 
 def test_the_hidden_layer_has_about_as_many_parameters_as_the_query(models):

@@ -9,7 +9,7 @@ from attncourse.trials.setups.positions import (
     run,
     with_shuffled_patches,
 )
-from tests.trials.standins import models_of, size
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 

@@ -131,7 +131,7 @@ def test_the_setups_depend_on_their_own_sources(package):
         "attention/additive.py",
         "bugs/additive.py",
         "metrics/mass.py",
-        "measure/pointing.py",
+        "metrics/pointing.py",
         "models/attention_cnn.py",
         "models/pooling.py",
         "data/cluttered.py",

@@ -9,14 +9,14 @@ from attncourse.trials.setups.residual_attention import (
     shuffled_places,
     with_masks_replaced,
 )
-from tests.trials.standins import models_of, size
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    return models_of("one-plus-mask")
+def models(seeded):
+    return seeded("one-plus-mask")
 
 
 def test_the_longer_trunk_does_as_much_work_as_four_masks(models):

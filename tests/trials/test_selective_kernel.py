@@ -4,7 +4,6 @@ from torch.testing import assert_close
 
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.selective_kernel import (
-    SIZES,
     GrowingDigits,
     branch_weights,
     branches_against_size,
@@ -16,24 +15,14 @@ from attncourse.trials.setups.selective_kernel import (
     unit,
     with_weights_replaced,
 )
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {
-        name: seeded(variant)
-        for name, variant in claim("sk-follows-size").variants.items()
-    }
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
+def models(seeded):
+    return seeded("sk-follows-size")
 
 
 def test_variants_are_matched_in_parameters(models):
@@ -57,24 +46,6 @@ def test_reaches_are_those_of_the_labels(models):
             models[name].unit.branches, reaches, strict=True
         ):
             assert 2 * branch[0].dilation[0] + 1 == reach
-
-
-def test_scenes_hold_as_many_of_each_size():
-    scenes = GrowingDigits(35, seed=4)
-    images, labels, masks = scenes.draw(1)
-    sizes = scenes.sizes(1)
-    assert images.shape == (35, 1, 40, 40)
-    assert labels.shape == (35,)
-    assert sizes.bincount()[list(SIZES)].tolist() == [7] * 5
-    assert torch.equal(masks.sum((1, 2, 3)), sizes.square())
-    assert torch.equal(images, GrowingDigits(35, seed=4).draw(1).images)
-    assert not torch.equal(images, scenes.draw(0).images)
-
-
-@pytest.mark.parametrize("count", [0, 7])
-def test_counts_that_do_not_divide_are_named(count):
-    with pytest.raises(ValueError, match="count must be a positive multiple"):
-        GrowingDigits(count)
 
 
 def test_centred_digits_grow():

@@ -15,7 +15,7 @@ from attncourse.trials.setups.spatial_transformer import (
     PosedDigits,
     ResampledTransformer,
     angle,
-    anothers,
+    others,
     by_displacement,
     displacement,
     frames_of,
@@ -29,18 +29,14 @@ from attncourse.trials.setups.spatial_transformer import (
     upright,
     whole_image,
 )
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    variants = {**claim("stn-gain").variants, **claim("stn-steps").variants}
-    return {name: seeded(variant) for name, variant in variants.items()}
+def models(seeded):
+    return seeded("stn-gain", "stn-steps")
 
 
 @pytest.fixture(scope="module")
@@ -50,37 +46,6 @@ def work(models):
         name: cost(model, example, repeats=1).multiply_adds
         for name, model in models.items()
     }
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
-
-
-def test_a_pose_leads_from_the_canvas_to_the_digit():
-    scenes, pose = PosedDigits(13, seed=5).draw_posed()
-    upright = affine_sample(scenes.images, inverted(pose), (8, 8))
-    again, _ = PosedDigits(
-        13, turn=0.0, sides=(40.0, 40.0), seed=5
-    ).draw_posed()
-    straight = again.images[:, :, 2::5, 2::5]
-    assert torch.equal(scenes.labels, again.labels)
-    for ours, theirs in zip(upright, straight, strict=True):
-        pair = torch.stack([ours.flatten(), theirs.flatten()])
-        assert torch.corrcoef(pair)[0, 1] > 0.8
-
-
-def test_the_box_lies_on_the_canvas_and_holds_all_ink():
-    scenes, pose = PosedDigits(29, seed=5).draw_posed()
-    corners = torch.tensor([[-1.0, -1], [-1, 1], [1, -1], [1, 1]])
-    back = inverted(pose)
-    reach = corners @ back[:, :, :2].mT + back[:, None, :, 2]
-    assert reach.abs().max() <= 1 + 1e-5
-    ink = scenes.images.sum((1, 2, 3))
-    inside = (scenes.images * scenes.masks).sum((1, 2, 3))
-    assert (inside / ink).min() > 0.85
-    sides = scenes.masks.sum((1, 2, 3)).float().sqrt()
-    assert sides.min() > 12
-    assert sides.max() < 25
 
 
 def test_clutter_leaves_the_box_alone():
@@ -98,14 +63,6 @@ def test_clutter_leaves_the_box_alone():
         assert torch.equal(
             with_clutter.images * bare.masks, bare.images * bare.masks
         )
-
-
-def test_train_and_test_scenes_differ_and_repeat():
-    train = PosedDigits(17, seed=5)
-    test = PosedDigits(17, split="test", seed=5)
-    assert torch.equal(train.draw(1).images, train.draw(1).images)
-    assert not torch.equal(train.draw(0).images, train.draw(1).images)
-    assert not torch.equal(train.draw(0).images, test.draw(0).images)
 
 
 def test_the_inverse_pose_undoes_everything():
@@ -263,7 +220,7 @@ def test_thirds_go_from_near_to_far():
 
 def test_changes_of_the_transformation():
     _, pose = PosedDigits(31, seed=5).draw_posed()
-    assert torch.equal(anothers(pose)[1], pose[0])
+    assert torch.equal(others(pose)[1], pose[0])
     straight = not_turned(pose)
     assert torch.allclose(
         straight[:, :, :2].det(), pose[:, :, :2].det(), rtol=1e-4

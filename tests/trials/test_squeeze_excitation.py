@@ -13,21 +13,14 @@ from attncourse.trials.setups.squeeze_excitation import (
     pooled_and_gates,
     run,
 )
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {name: seeded(variant) for name, variant in VARIANTS.items()}
-
-
-def size(model):
-    return sum(p.numel() for p in model.parameters())
+def models(seeded):
+    return seeded("se-gain", "softmax-gate")
 
 
 def test_variants_are_matched_in_parameters(models):
@@ -54,45 +47,6 @@ def test_all_variants_but_the_wider_start_from_the_same_trunk(models):
             )
         )
         assert same == (name != "wider")
-
-
-def test_scenes_answer_to_the_cue():
-    scenes = CuedTextures(97, seed=5)
-    images, labels, masks = scenes.draw(2)
-    cue, texture, tint = scenes.factors(2)
-    assert images.shape == (97, 3, 32, 56)
-    assert masks is None
-    assert torch.equal(labels[cue == 0], texture[cue == 0])
-    assert torch.equal(labels[cue == 1], tint[cue == 1])
-    dots = images[:, 0, :, 1:5]
-    assert torch.equal(dots.amax((1, 2)) == 1, cue == 0)
-    assert torch.equal(dots.amin((1, 2)) == 0, cue == 1)
-    assert (images[..., 5:LEFT] == 0.5).all()
-
-
-def test_twins_differ_in_the_dot_alone():
-    scenes = CuedTextures(61, split="test")
-    images, labels, _ = scenes.draw()
-    twins, other, _ = scenes.draw(other_cue=True)
-    assert torch.equal(images[..., 5:], twins[..., 5:])
-    dot = images[..., 1:5] != 0.5
-    assert torch.equal(images[..., 1:5][dot], 1 - twins[..., 1:5][dot])
-    _, texture, tint = scenes.factors()
-    assert torch.equal(labels == other, texture == tint)
-
-
-def test_epochs_and_splits_differ_and_repeat():
-    scenes = CuedTextures(31)
-    first = scenes.draw(0).images
-    assert torch.equal(first, CuedTextures(31).draw(0).images)
-    assert not torch.equal(first, scenes.draw(1).images)
-    other = CuedTextures(31, split="test").draw(0).images
-    assert not torch.equal(first, other)
-
-
-def test_unknown_splits_are_named():
-    with pytest.raises(ValueError, match="split must be train or test"):
-        CuedTextures(3, split="all")
 
 
 def test_no_unit_sees_a_dot_and_the_texture(models):

@@ -14,14 +14,14 @@ from attncourse.trials.setups.translation import (
     moved,
     run,
 )
-from tests.trials.standins import models_of, size
+from tests.trials.standins import size
 
 pytestmark = pytest.mark.lengthy
 
 
 @pytest.fixture(scope="module")
-def models():
-    return models_of("cnn-translation")
+def models(seeded):
+    return seeded("cnn-translation")
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,8 @@ PLAIN = {"average", "wider", "widest"}
 
 
 @pytest.fixture(scope="module")
-def models():
-    def seeded(variant):
-        torch.manual_seed(3)
-        return variant.build().eval()
-
-    return {name: seeded(variant) for name, variant in VARIANTS.items()}
+def models(seeded):
+    return seeded("any-attention")
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,16 @@
 from functools import partial
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.additive_pooling import network
 from attncourse.trials.setups.occlusion import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
-        "Attention looks at what is not occluded, so a network with "
-        "attention loses less when a part of the object is covered."
+        "Under black squares on the object, attention pooling retains more of"
+        " its accuracy than max pooling."
     ),
-    origin="000-38",
     source=(
         "Said of attention in general. The nearest evidence is about vision "
         "transformers {cite:p}`naseer2021`; training with squares is random "
@@ -33,13 +32,22 @@ CLAIM = Claim(
     control="average+mlp",
     run=run,
     example=(1, 1, 40, 40),
-    metrics=(
-        "retained",
-        "accuracy",
-        "retained_grey",
-        "retained_beside",
-        "spared",
-    ),
+    metrics={
+        "retained": (
+            "accuracy under black squares on the digit, mean over four sizes, "
+            "divided by that without"
+        ),
+        "accuracy": ACCURACY,
+        "retained_grey": "the same under grey squares",
+        "retained_beside": "the same under black squares on the background",
+        "retained_grey_beside": (
+            "the same under grey squares on the background"
+        ),
+        "spared": (
+            "share of the map in a square of 8 pixels that it takes away when "
+            "the square is covered"
+        ),
+    },
     predictions=(
         Prediction(
             "Under squares on the digit, attention retains a larger part of "
@@ -97,6 +105,7 @@ CLAIM = Claim(
             variant="attention+squares",
             against=None,
             above=0.25,
+            kind="share",
         ),
         Prediction(
             "Looking away takes attention: the map of max pooling, trained "

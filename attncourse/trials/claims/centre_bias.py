@@ -1,15 +1,14 @@
 """Which models of looking beat a map that always says "the middle"?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import MASS, Claim, Prediction, Profile
 from attncourse.trials.setups.saliency import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
-        "By the area under the curve, a blob in the middle predicts where "
-        "people look better than contrast does."
+        "By the area under the curve, a blob in the middle predicts the looks"
+        " of made-up observers better than contrast does."
     ),
-    origin="003-04, 003-25",
     source=(
         "{cite:t}`tatler2007` and {cite:t}`bylinskii2019` on the bias and on "
         "how to score it."
@@ -24,7 +23,17 @@ CLAIM = Claim(
     control="centre",
     run=run,
     example=(1, 3, 64, 64),
-    metrics=("shuffled_auc", "auc", "nss", "cc", "kl", "sim", "mass"),
+    metrics={
+        "shuffled_auc": (
+            "area under the curve, negatives from the looks at other scenes"
+        ),
+        "auc": "area under the curve, negatives from all pixels",
+        "nss": "mean standardised value of the map where observers looked",
+        "cc": "correlation of map and density of the looks",
+        "kl": "divergence of the map from that density: less is better",
+        "sim": "overlap of map and density, 1 if they are equal",
+        "mass": MASS,
+    },
     predictions=(
         Prediction(
             "By AUC, a map of the middle beats contrast that was computed "

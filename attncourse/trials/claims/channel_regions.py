@@ -3,17 +3,28 @@
 from dataclasses import replace
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import (
+    ACCURACY,
+    MASS,
+    POINTING,
+    Claim,
+    Prediction,
+    Profile,
+)
 from attncourse.trials.setups.channel_regions import VARIANTS, run
 
 BUDGET = Budget(scenes=3000)
 
 CLAIM = Claim(
-    statement="Channel attention makes a network focus on the key regions.",
-    origin="001-22",
+    statement=(
+        "With the pooled vector normalised, the gates of "
+        "squeeze-and-excitation move the energy of the last map onto the "
+        "digit."
+    ),
     source=(
-        "An article on channel attention says so; {cite:t}`hu2018` claims no "
-        "more than a new weighting of the features."
+        "Tutorials on channel attention say that it makes a network focus on "
+        "the key regions; {cite:t}`hu2018` claim no more than a new weighting"
+        " of the features."
     ),
     scene=(
         "A digit of 16 pixels among six fragments of others, on 48 x 48 "
@@ -26,7 +37,18 @@ CLAIM = Claim(
     control="wider",
     run=run,
     example=(1, 1, 48, 48),
-    metrics=("gained_mass", "mass", "pointing", "accuracy", "cam_mass"),
+    metrics={
+        "gained_mass": (
+            "share of the energy on the digit behind the gates, minus that in "
+            "front of them"
+        ),
+        "mass": MASS,
+        "pointing": POINTING,
+        "accuracy": ACCURACY,
+        "cam_mass": (
+            "share of the class activation map inside the ground-truth mask"
+        ),
+    },
     predictions=(
         Prediction(
             "The gates of squeeze-and-excitation move the energy to the "

@@ -1,19 +1,18 @@
 """Does looking closely only where it matters save work, or accuracy too?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, MASS, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.dynamic_capacity import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
-        "A network that looks closely at few places is cheaper and more "
+        "A network that looks closely at three patches of a hundred is more "
         "accurate than one that looks closely everywhere."
     ),
-    origin="003-11, 003-12",
     source=(
         "{cite:t}`almahairi2016` report similar or better accuracy at lower "
-        "cost; a survey says lower cost and higher accuracy; a public "
+        "cost; surveys say lower cost and higher accuracy; a public "
         "replication found the fine network better."
     ),
     scene=(
@@ -27,7 +26,13 @@ CLAIM = Claim(
     control="fine",
     run=run,
     example=(1, 1, 80, 80),
-    metrics=("accuracy", "hit", "hit_any", "mass"),
+    metrics={
+        "accuracy": ACCURACY,
+        "hit": "share of scenes whose first patch has its middle on the digit",
+        "hit_any": "share of scenes with any patch on the digit",
+        "mass": MASS,
+        "drop_moved": "accuracy lost when the patches move by half the image",
+    },
     predictions=(
         Prediction(
             "Three salient patches are more accurate than the fine network "
@@ -90,6 +95,7 @@ CLAIM = Claim(
             variant="saliency",
             against=None,
             above=0.8,
+            kind="share",
         ),
         Prediction(
             "The hint loss makes the network more accurate.",

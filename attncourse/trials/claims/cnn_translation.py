@@ -1,16 +1,15 @@
 """Do convolutional networks keep their answer when the image moves?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.translation import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
-        "Convolutional networks are translation-invariant: when the image "
-        "moves, the answer stays."
+        "A small convolutional network with global average pooling is "
+        "invariant to translation: when the image moves, the answer stays."
     ),
-    origin="002-04",
     source=(
         "A common way to describe convolution, which is equivariant. "
         "Against it stand {cite:t}`azulay2019`, {cite:t}`zhang2019shift` and "
@@ -30,7 +29,15 @@ CLAIM = Claim(
     control="average",
     run=run,
     example=(1, 1, 32, 32),
-    metrics=("consistency", "kept", "change", "accuracy", "consistency_alone"),
+    metrics={
+        "consistency": (
+            "share of moves of the image after which the answer is the same"
+        ),
+        "kept": "share of images that keep their answer in all eight moves",
+        "change": "change of the logits relative to their length",
+        "accuracy": ACCURACY,
+        "consistency_alone": "consistency when the digit alone moves",
+    },
     predictions=(
         Prediction(
             "A convolutional network with global average pooling keeps its "
@@ -39,6 +46,7 @@ CLAIM = Claim(
             variant="average",
             against=None,
             above=0.99,
+            kind="share",
         ),
         Prediction(
             "Its logits move by more than a tenth of their length.",
@@ -94,6 +102,7 @@ CLAIM = Claim(
             variant="adaptive",
             against=None,
             above=0.99,
+            kind="share",
         ),
     ),
     would_change=(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.same_different import (
     MIXERS,
@@ -16,13 +16,12 @@ BUDGET = Budget(scenes=5000, epochs=6, lr=3e-3)
 
 CLAIM = Claim(
     statement=(
-        "Comparing two distant places takes attention: convolutions see only "
-        "their neighbourhood."
+        "Attention compares two distant cells of an image more accurately "
+        "than 3 x 3 convolutions that see the whole grid."
     ),
-    origin="000-36",
     source=(
         "{cite:t}`vaswani2017` and {cite:t}`wang2018` argue that attention "
-        "connects distant places in one step; an article says that "
+        "connects distant positions in one step; tutorials say that "
         "convolution is local and attention global."
     ),
     scene=(
@@ -38,7 +37,18 @@ CLAIM = Claim(
     control="uniform",
     run=run,
     example=(1, 1, 40, 40),
-    metrics=("accuracy", "near", "far"),
+    metrics={
+        "accuracy": ACCURACY,
+        "near": "accuracy on pairs up to two cells apart",
+        "far": "accuracy on pairs three or four cells apart",
+        "mass": (
+            "share of its weight on other cells that a digit gives to the "
+            "other digit, first block"
+        ),
+        "drop_shuffled": (
+            "accuracy lost when the keys are shuffled over the cells"
+        ),
+    },
     predictions=(
         Prediction(
             "Attention beats 3 x 3 convolutions that have more parameters "
@@ -87,6 +97,7 @@ CLAIM = Claim(
             variant="attention",
             against=None,
             above=0.5,
+            kind="share",
         ),
         Prediction(
             "The weights are a cause: with shuffled keys the trained network "

@@ -1,14 +1,16 @@
 """Does REINFORCE learn where to look, and does a gradient do it better?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.glimpses import VARIANTS, run
 
 CLAIM = Claim(
-    statement="A network that looks by glimpses learns where to look.",
-    origin="003-24",
-    source="{cite:t}`mnih2014`; a survey repeats it.",
+    statement=(
+        "Trained by REINFORCE, a network that looks by glimpses is more "
+        "accurate than with glimpses at random."
+    ),
+    source="{cite:t}`mnih2014`; surveys repeat it.",
     scene=(
         "A digit of 16 pixels anywhere on 40 x 40, without clutter; five "
         "glimpses of 8 and 16 pixels."
@@ -20,7 +22,12 @@ CLAIM = Claim(
     control="random",
     run=run,
     example=(1, 1, 40, 40),
-    metrics=("accuracy", "hit", "mass"),
+    metrics={
+        "accuracy": ACCURACY,
+        "hit": "share of scenes whose last glimpse is centred on the digit",
+        "mass": "share of the last glimpse's map inside the ground-truth mask",
+        "drop_others": "accuracy lost with the locations of another image",
+    },
     predictions=(
         Prediction(
             "REINFORCE is more accurate than glimpses at random.",
@@ -59,6 +66,7 @@ CLAIM = Claim(
             variant="differentiable",
             against=None,
             above=0.9,
+            kind="share",
         ),
         Prediction(
             "The differentiable glimpses are more accurate than the rule that "
@@ -71,7 +79,7 @@ CLAIM = Claim(
         Prediction(
             "The differentiable places are a cause: with those of another "
             "image the network loses more than twenty points.",
-            metric="drop_anothers",
+            metric="drop_others",
             variant="differentiable",
             against=None,
             above=0.2,

@@ -1,17 +1,17 @@
 """Does the scale that a place chooses follow the size of the object?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.setups.multi_scale import VARIANTS, run
 
 BUDGET = Budget(scenes=2000, epochs=5, test_scenes=1200)
 
 CLAIM = Claim(
     statement=(
-        "Attention over scales is more accurate than a plain mean of them."
+        "Attention over two scales is more accurate than a plain mean of them"
+        " in a wider network."
     ),
-    origin="003-23",
-    source="{cite:t}`chen2016`; a survey names the mechanism without numbers.",
+    source="{cite:t}`chen2016`; surveys name the mechanism without numbers.",
     scene=(
         "Digits of 12 to 32 pixels among four fragments that grow with "
         "them, on 48 x 48 pixels. Behind two convolutions a network sees its "
@@ -21,7 +21,18 @@ CLAIM = Claim(
     control="wider_mean",
     run=run,
     example=(1, 1, 48, 48),
-    metrics=("accuracy", "accuracy_small", "accuracy_large"),
+    metrics={
+        "accuracy": ACCURACY,
+        "accuracy_small": "accuracy on digits of 12 and 16 pixels",
+        "accuracy_large": "accuracy on digits of 28 and 32 pixels",
+        "follows_size": (
+            "rank correlation of the coarse view's share on the digit and the "
+            "size of the digit"
+        ),
+        "drop_exchanged": (
+            "accuracy lost when the two views exchange their shares"
+        ),
+    },
     predictions=(
         Prediction(
             "Attention over scales is more accurate than a wider network "
@@ -38,6 +49,7 @@ CLAIM = Claim(
             variant="attention",
             against=None,
             above=0.3,
+            kind="correlation",
         ),
         Prediction(
             "Attention over scales is more accurate than the maximum of the "

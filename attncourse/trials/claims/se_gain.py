@@ -1,7 +1,7 @@
 """Does squeeze-and-excitation improve a network for few parameters?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.setups.squeeze_excitation import (
     VARIANTS,
     run,
@@ -11,11 +11,13 @@ TRIED = ("plain", "wider", "hidden", "constant", "frozen", "se", "eca")
 
 CLAIM = Claim(
     statement=(
-        "Squeeze-and-excitation improves a network clearly, for few "
+        "Where a cue decides what each channel means, squeeze-and-excitation "
+        "makes a small network more accurate than widening it by as many "
         "parameters."
     ),
-    origin="001-23, 003-16",
-    source="{cite:t}`hu2018`; two articles repeat it for any network.",
+    source=(
+        "{cite:t}`hu2018`; surveys and tutorials repeat it for any network."
+    ),
     scene=(
         "A tinted texture (a piece of a photograph) at the right and a dot "
         "at the left that asks for its texture or its tint; between them "
@@ -25,7 +27,16 @@ CLAIM = Claim(
     control="wider",
     run=run,
     example=(1, 3, 32, 56),
-    metrics=("accuracy", "follows_cue", "obeys_twin"),
+    metrics={
+        "accuracy": ACCURACY,
+        "follows_cue": (
+            "share of the variance of the gates that lies between the two cues"
+        ),
+        "obeys_twin": (
+            "share of scenes that are answered as their twin, which differs in"
+            " the cue alone, when they get its gates"
+        ),
+    },
     predictions=(
         Prediction(
             "Squeeze-and-excitation beats a wider network of as many "
@@ -65,6 +76,7 @@ CLAIM = Claim(
             variant="se",
             against=None,
             above=0.5,
+            kind="share",
         ),
         Prediction(
             "The gates are a cause: with the gates of its twin a scene is "
@@ -73,6 +85,7 @@ CLAIM = Claim(
             variant="se",
             against=None,
             above=0.5,
+            kind="share",
         ),
     ),
     would_change=(

@@ -3,7 +3,7 @@
 from functools import partial
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.selective_kernel import (
     UNITS,
@@ -13,10 +13,9 @@ from attncourse.trials.setups.selective_kernel import (
 
 CLAIM = Claim(
     statement=(
-        "A selective kernel adapts its reach to the object: the larger it "
-        "is, the more weight has the larger kernel."
+        "The larger the object, the more weight a selective kernel gives to "
+        "the larger of its kernels."
     ),
-    origin="003-17, 003-18",
     source="{cite:t}`li2019`, with curves of the weight against the size.",
     scene=(
         "One digit of 10 to 26 pixels anywhere on an empty canvas of 40 x 40."
@@ -28,7 +27,18 @@ CLAIM = Claim(
     control="sum",
     run=run,
     example=(1, 1, 40, 40),
-    metrics=("accuracy", "rank", "growth"),
+    metrics={
+        "accuracy": ACCURACY,
+        "rank": (
+            "rank correlation of the second branch's weight and the digit's "
+            "size"
+        ),
+        "growth": (
+            "weight of the second branch on digits of 24 pixels, minus that on"
+            " the same of 12"
+        ),
+        "drop_shuffled": "accuracy lost with the weights of another scene",
+    },
     predictions=(
         Prediction(
             "The larger the digit, the more weight has the larger kernel: "
@@ -37,6 +47,7 @@ CLAIM = Claim(
             variant="selective",
             against=None,
             above=0.3,
+            kind="correlation",
         ),
         Prediction(
             "This takes two reaches: with kernels 3 and 3 the second branch "

@@ -1,19 +1,25 @@
 """Does a wide attention need its scale, and would a small start do?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import (
+    ACCURACY,
+    MASS,
+    POINTING,
+    Claim,
+    Prediction,
+    Profile,
+)
 from attncourse.trials.setups.scale import VARIANTS, run
 
 BUDGET = Budget(epochs=4)
 
 CLAIM = Claim(
     statement=(
-        "Dot-product attention must divide its scores by the square root of "
-        "their dimension."
+        "At 512 dimensions, dividing the scores by the square root of the "
+        "dimension makes dot-product attention more accurate."
     ),
-    origin="000-17, 000-B1",
     source=(
-        "{cite:t}`vaswani2017`, section 3.2.1; the code of an article leaves "
+        "{cite:t}`vaswani2017`, section 3.2.1; the code of a tutorial leaves "
         "the division out where its formula has it."
     ),
     scene=(
@@ -25,7 +31,12 @@ CLAIM = Claim(
     control="unscaled-512",
     run=run,
     example=(1, 3, 24, 24),
-    metrics=("accuracy", "mass", "pointing", "rate"),
+    metrics={
+        "accuracy": ACCURACY,
+        "mass": MASS,
+        "pointing": POINTING,
+        "rate": "learning rate that validated best",
+    },
     predictions=(
         Prediction(
             "At 512 numbers per token the scale is worth more than two "

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.spatial_transformer import VARIANTS, run
 
@@ -11,12 +11,12 @@ BUDGET = Budget(scenes=2500, epochs=6, lr=3e-3)
 
 CLAIM = Claim(
     statement=(
-        "A spatial transformer makes samples easier for the network behind it."
+        "On digits that wander and turn, a spatial transformer makes a small "
+        "network more accurate than one that stays still."
     ),
-    origin="003-08, 003-09",
     source=(
-        "{cite:t}`jaderberg2015`; a survey repeats it and adds that the "
-        "object is turned upright, which the further statements try."
+        "{cite:t}`jaderberg2015`; surveys repeat it and add that the object "
+        "is turned upright, which the further statements try."
     ),
     scene=(
         "Digits of 13 to 24 pixels anywhere on 40 x 40, turned by up to 60 "
@@ -33,7 +33,17 @@ CLAIM = Claim(
     control="still",
     run=run,
     example=(1, 1, 40, 40),
-    metrics=("accuracy", "angle_r", "angle_error", "hit", "mass"),
+    metrics={
+        "accuracy": ACCURACY,
+        "angle_r": (
+            "correlation of the predicted angle and the one that would undo "
+            "the turn"
+        ),
+        "angle_error": "mean angle that is left, in degrees",
+        "hit": "share of scenes whose frame is centred on the digit",
+        "mass": "share of what the frame reads inside the ground-truth mask",
+        "drop_not_turned": "accuracy lost when the frame is not turned",
+    },
     predictions=(
         Prediction(
             "The transformer beats the same network with a transformer that "
@@ -66,6 +76,7 @@ CLAIM = Claim(
             variant="stn",
             against=None,
             above=0.5,
+            kind="correlation",
         ),
         Prediction(
             "In clutter the predicted angle undoes the applied one: their "
@@ -74,6 +85,7 @@ CLAIM = Claim(
             variant="stn-clutter",
             against=None,
             above=0.5,
+            kind="correlation",
         ),
         Prediction(
             "An angle to choose gains more than one point over a transformer "
@@ -98,6 +110,7 @@ CLAIM = Claim(
             variant="turned-stn-perceptron",
             against=None,
             above=0.5,
+            kind="correlation",
         ),
         Prediction(
             "Where digits are only turned, a transformer gains a perceptron "

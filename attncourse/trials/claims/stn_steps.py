@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import Claim, Prediction, Profile
+from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.runs import Variant
 from attncourse.trials.setups.spatial_transformer import STEPS, run
 
@@ -11,12 +11,11 @@ BUDGET = Budget(scenes=2500, epochs=6, lr=3e-3)
 
 CLAIM = Claim(
     statement=(
-        "A spatial transformer that corrects its frame in several steps "
-        "beats one that predicts it at once."
+        "A spatial transformer that corrects its frame in four steps is more "
+        "accurate than one that predicts it at once."
     ),
-    origin="003-10",
     source=(
-        "{cite:t}`lin2017`, with one network for all steps; a survey names "
+        "{cite:t}`lin2017`, with one network for all steps; surveys name "
         "refinement as the better alternative to the single step."
     ),
     scene=(
@@ -29,7 +28,20 @@ CLAIM = Claim(
     control="stn",
     run=run,
     example=(1, 1, 40, 40),
-    metrics=("accuracy", "accuracy_far", "angle_r", "lost"),
+    metrics={
+        "accuracy": ACCURACY,
+        "accuracy_far": (
+            "accuracy in the third of the scenes that is farthest from the "
+            "mean pose"
+        ),
+        "angle_r": (
+            "correlation of the predicted angle and the one that would undo "
+            "the turn"
+        ),
+        "lost": (
+            "share of the ink that lies outside of a frame that is sampled"
+        ),
+    },
     predictions=(
         Prediction(
             "Four steps, with the parameters of one, beat one step by more "
@@ -84,6 +96,7 @@ CLAIM = Claim(
             variant="stn-4",
             against=None,
             above=0.5,
+            kind="correlation",
         ),
     ),
     would_change=(

@@ -266,7 +266,7 @@ def half_way(
     return saliency.roll((rows // 2, columns // 2), (2, 3))
 
 
-def anothers(
+def others(
     saliency: Float[Tensor, "batch 1 rows columns"],
 ) -> Float[Tensor, "batch 1 rows columns"]:
     """Give each image the map of the next one."""
@@ -337,7 +337,7 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     metrics |= places(model, test)
     if variant not in ("saliency", "no-hint"):
         return metrics
-    for name, change in ("moved", half_way), ("anothers", anothers):
+    for name, change in ("moved", half_way), ("others", others):
         changed = evaluate(moved(model, change), test)
         metrics[f"drop_{name}"] = metrics["accuracy"] - changed["accuracy"]
     if variant == "saliency":

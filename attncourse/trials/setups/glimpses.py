@@ -208,7 +208,7 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     }
     if variant in ("reinforce", "differentiable"):
         for name, places in {
-            "drop_anothers": episode.locations.roll(1, 0),
+            "drop_others": episode.locations.roll(1, 0),
             "drop_centre": torch.zeros_like(episode.locations),
         }.items():
             logits = replay(model, test.images, places)

@@ -363,7 +363,7 @@ def whole_image(
     return torch.eye(2, 3).to(theta).expand_as(theta)
 
 
-def anothers(
+def others(
     theta: Float[Tensor, "batch 2 3"],
 ) -> Float[Tensor, "batch 2 3"]:
     """Give each image the transformation of the next one."""
@@ -459,7 +459,7 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     metrics |= by_displacement(model, test, pose)
     for name, change in [
         ("drop_whole", whole_image),
-        ("drop_anothers", anothers),
+        ("drop_others", others),
         ("drop_not_turned", not_turned),
     ]:
         changed = evaluate(told(model, change), test)
