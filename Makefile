@@ -31,12 +31,15 @@ serve: book
 	  --directory _build/html
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --nbmake tests lessons -m "$(NOT_SITE)"
+	$(BIN)/python book/_ext/course_execution.py
+	$(BIN)/python -m pytest -n 2 tests -m "$(NOT_SITE)"
 	@$(MAKE) --no-print-directory book
-	$(BIN)/python -m pytest -n 2 tests/book -m "site or browser"
+	$(BIN)/python -m pytest -n 2 tests -m "site or browser"
 
 lab: $(STAMP)
-	@$(BIN)/jupyter-lab --notebook-dir=lessons
+	@$(BIN)/python book/_ext/course_workspace.py
+	@$(BIN)/jupyter-lab --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/workspace $(LAB_OPTIONS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check
