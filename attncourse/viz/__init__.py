@@ -1,6 +1,7 @@
 """Figures: maps, overlays, explorable figures, and the package's code."""
 
 from attncourse.viz.description import describe
+from attncourse.viz.diagrams import Block, Side, diagram
 from attncourse.viz.explorable import explore
 from attncourse.viz.maps import heatmap, overlay
 from attncourse.viz.panels import panels
@@ -36,10 +37,13 @@ __all__ = [
     "VERMILLION",
     "WEIGHTS_CMAP",
     "WIDTH",
+    "Block",
     "Picture",
+    "Side",
     "Source",
     "course_style",
     "describe",
+    "diagram",
     "explore",
     "figure",
     "heatmap",
