@@ -6,6 +6,9 @@ and values are stored in _build/executed under a key made of what can change
 them: the lesson's code and expressions, the code and the records that they
 reach, the versions and the device.  Other prose is no part of the key, so
 editing it executes nothing.
+
+JupyterLab evaluates the expressions when all cells have run.  So each of them
+is evaluated once more at the end, and has to give the same.
 """
 
 import ast
@@ -49,13 +52,17 @@ class Client(NotebookClient):
             cell, cell_index, *args, **kwargs
         )
         if cell.cell_type == "markdown":
-            asked = markdown.expressions(cell.source)
-            if asked:
-                cell.metadata.user_expressions = await self.evaluate(asked)
+            cell.metadata.user_expressions = await self.evaluate(cell)
+        if cell_index == len(self.nb.cells) - 1:
+            for each in text_cells(self.nb):
+                each.metadata.at_the_end = await self.evaluate(each)
         return cell
 
-    async def evaluate(self, asked: Sequence[str]) -> list[dict[str, Any]]:
-        """Values in the form in which JupyterLab keeps them, too."""
+    async def evaluate(self, cell: NotebookNode) -> list[dict[str, Any]]:
+        """Expressions of a cell in the form in which JupyterLab has them."""
+        asked = markdown.expressions(cell.source)
+        if not asked:
+            return []
         sent = self.kc.execute(
             "",
             silent=True,
@@ -143,15 +150,29 @@ def run(lesson: Path, notebook: NotebookNode, progress: tqdm) -> None:
 
 
 def check_values(lesson: Path, notebook: NotebookNode) -> None:
-    """Refuse a lesson in which an expression raised."""
+    """Refuse a lesson in which an expression raised, or changed later."""
     for number, cell in enumerate(notebook.cells):
-        for each in cell.metadata.get("user_expressions", []):
-            result = each["result"]
-            if result["status"] != "ok":
+        if cell.cell_type != "markdown":
+            continue
+        for here, last in zip(
+            cell.metadata.user_expressions,
+            cell.metadata.at_the_end,
+            strict=True,
+        ):
+            where = (
+                f"{lesson.name}, cell {number}, {{eval}}`{here['expression']}`"
+            )
+            for result in (here["result"], last["result"]):
+                if result["status"] != "ok":
+                    raise ExpressionError(
+                        f"{where}: {result['ename']}: {result['evalue']}"
+                    )
+            values = shown_as(here["result"]), shown_as(last["result"])
+            if values[0] != values[1]:
                 raise ExpressionError(
-                    f"{lesson.name}, cell {number}, "
-                    f"{{eval}}`{each['expression']}`: "
-                    f"{result['ename']}: {result['evalue']}"
+                    f"{where} is {values[0]} where it stands and {values[1]} "
+                    f"at the end, which is what JupyterLab shows: a later "
+                    f"cell changes it; let each name have one value"
                 )
 
 
