@@ -5,7 +5,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention import CBAM, ChannelGate, SpatialGate
+from attncourse.attention import (
+    CBAM,
+    Attended,
+    CBAMWeights,
+    ChannelGate,
+    SpatialGate,
+)
+from attncourse.attention.cbam import AttendedTwice
 
 
 class TwoPerceptrons(ChannelGate):
@@ -67,18 +74,15 @@ class DescriptorsOverPlaces(SpatialGate):
     the map again, they give every place the same gate but for the border.
     """
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Gate the places by two numbers for the whole map."""
         pooled = torch.stack([x.mean((1, 2, 3)), x.amax((1, 2, 3))], dim=1)
         descriptors = pooled[..., None, None].expand(-1, -1, *x.shape[2:])
         gates = torch.sigmoid(self.norm(self.filter(descriptors)))
         output = x * gates
-        return (output, gates) if return_weights else output
+        return Attended(output, gates)
 
 
 class SpatialGateOfTheInput(CBAM):
@@ -88,11 +92,16 @@ class SpatialGateOfTheInput(CBAM):
     arrangement, which the paper found worse.
     """
 
-    def forward(  # type: ignore[override]
-        self,
-        x: Float[Tensor, "batch channels height width"],
-    ) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
         """Multiply by two gates of the same map."""
-        _, gates = self.spatial(x, return_weights=True)
-        output: Tensor = self.channel(x) * gates
-        return output
+        return self.attend(x).output
+
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> AttendedTwice:
+        """The same with both gates."""
+        gated, channel = self.channel.attend(x)
+        _, spatial = self.spatial.attend(x)
+        return AttendedTwice(gated * spatial, CBAMWeights(channel, spatial))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from inspect import signature
 from math import ceil, isfinite
 from time import perf_counter
 from typing import Protocol, runtime_checkable
@@ -197,11 +196,11 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the metrics of a model on scenes; the model is not changed.
 
-    Always `accuracy`. When the model's `forward` takes `return_weights` and
-    the scenes have masks, also `mass` (share of the map inside the answer
-    key), `pointing` (share of maps that peak inside it), and what `pointing`
-    would be by `pointing_chance` and at the `pointing_centre`, and `area`
-    (share of the image the key covers, the `mass` of a uniform map).
+    Always `accuracy`. When the model has `attend` and the scenes have masks,
+    also `mass` (share of the map inside the ground-truth mask), `pointing`
+    (share of maps that peak inside it), and what `pointing` would be by
+    `pointing_chance` and at the `pointing_centre`, and `area` (share of the
+    image that the mask covers, the `mass` of a uniform map).
 
     Raises
     ------
@@ -213,15 +212,15 @@ def evaluate(
     current = _draw(scenes, 0)
     if len(current.labels) == 0:
         raise ValueError("scenes must hold at least one image, got none")
-    maps = "return_weights" in signature(model.forward).parameters
+    attend = getattr(model, "attend", None)
     scores: dict[str, list[Tensor]] = defaultdict(list)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     order = torch.arange(len(current.labels))
     batches = _batches(current, order, batch_size, _device(model))
     for images, labels, masks in batches:
-        if maps and masks is not None:
-            logits, weights = model(images, return_weights=True)
+        if attend is not None and masks is not None:
+            logits, weights = attend(images)
             game = pointing_game(weights, masks)
             scores["mass"].append(mass_inside(weights, masks))
             scores["pointing"].append(game.hits)

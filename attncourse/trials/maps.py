@@ -1,13 +1,17 @@
-"""Is the map a cause?  Put another map in its place and look again."""
+"""Is the map a cause?  Replace it by another and look again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention import Attended
+from attncourse.data import Scenes
 from attncourse.models import AttentionCNN
+from attncourse.trials.loop import evaluate
 
 Replace = Callable[[Tensor], Tensor]
 
@@ -15,14 +19,14 @@ Replace = Callable[[Tensor], Tensor]
 def uniform_map(
     weights: Float[Tensor, "batch 1 height width"],
 ) -> Float[Tensor, "batch 1 height width"]:
-    """Spread the total of each map evenly over its places."""
+    """Spread the total of each map evenly over its positions."""
     return weights.mean((2, 3), keepdim=True).expand_as(weights)
 
 
 def shuffled_map(
     weights: Float[Tensor, "batch 1 height width"],
 ) -> Float[Tensor, "batch 1 height width"]:
-    """Put the weights of each map on other places, drawn by a fixed seed."""
+    """Put the weights of each map on other positions, drawn by a fixed seed."""
     generator = torch.Generator().manual_seed(0)
     flat = weights.flatten(2)
     order = torch.rand(flat.shape, generator=generator).argsort(-1)
@@ -46,26 +50,21 @@ class ReplacedMap(nn.Module):
 
     def __init__(self, pooling: nn.Module, replace: Replace) -> None:
         super().__init__()
-        self.pooling = pooling
+        self.pooling: Any = pooling  # has `attend`
         self.replace = replace
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels"]:
         """Pool with the replaced map."""
-        _, weights = self.pooling(x, return_weights=True)
-        replaced = self.replace(weights)
-        pooled = (x * replaced).sum((2, 3))
-        return (pooled, replaced) if return_weights else pooled
+        return self.attend(x).output
+
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the replaced map."""
+        replaced = self.replace(self.pooling.attend(x).weights)
+        return Attended((x * replaced).sum((2, 3)), replaced)
 
 
 def with_map_replaced(model: AttentionCNN, replace: Replace) -> AttentionCNN:
@@ -76,13 +75,13 @@ def with_map_replaced(model: AttentionCNN, replace: Replace) -> AttentionCNN:
 
 
 class ClassActivation(nn.Module):
-    r"""The network with its class activation map in the place of its map.
+    r"""The network with its class activation map instead of its map.
 
     .. math:: m_{ij} = \max\Bigl(0, \sum_c w_{kc} \, x_{cij}\Bigr)
 
     where :math:`k` is the predicted class and :math:`w` the weights of the
     classifier: a map for networks that pool without attention. Where no
-    place speaks for the class the map is flat.
+    position speaks for the class the map is flat.
 
     References
     ----------
@@ -95,23 +94,35 @@ class ClassActivation(nn.Module):
         self.model = model
 
     def forward(
-        self,
-        images: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch classes"]
-        | tuple[
-            Float[Tensor, "batch classes"],
-            Float[Tensor, "batch 1 map_height map_width"],
-        ]
-    ):
-        """Logits, and the map of the class with the largest."""
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Logits."""
+        return self.model(images)
+
+    def attend(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the map of the class with the largest."""
         features = self.model.features(images)
-        logits: Tensor = self.model.classifier(self.model.pooling(features))
-        if not return_weights:
-            return logits
+        logits = self.model.classifier(self.model.pooling(features))
         chosen = self.model.classifier.weight[logits.argmax(1)]
         evidence = torch.einsum("bc,bchw->bhw", chosen, features).relu()
         flat = evidence.sum((1, 2), keepdim=True) == 0
-        return logits, (evidence + flat).unsqueeze(1)
+        return Attended(logits, (evidence + flat).unsqueeze(1))
+
+
+def activation_scores(model: AttentionCNN, shown: Scenes) -> dict[str, float]:
+    """Score the class activation map."""
+    found = evaluate(ClassActivation(model), shown)
+    return {"cam_mass": found["mass"], "cam_pointing": found["pointing"]}
+
+
+def drops(
+    accuracy: float, shown: Scenes, changed: Mapping[str, nn.Module]
+) -> dict[str, float]:
+    """Accuracy that each changed network has lost."""
+    unmasked = shown._replace(masks=None)
+    return {
+        f"drop_{name}": accuracy - evaluate(model, unmasked)["accuracy"]
+        for name, model in changed.items()
+    }

@@ -22,6 +22,7 @@ from attncourse.trials.local import (
     attempt,
     run_locally,
 )
+from attncourse.trials.loop import Loss, classification
 from attncourse.trials.provenance import code_digest, versions
 from attncourse.trials.record import (
     Record,
@@ -35,12 +36,32 @@ from attncourse.trials.record import (
 )
 
 
+def nothing_more(*_: object) -> dict[str, float]:
+    """Score nothing beyond what every variant of a trial has."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Variant:
-    """One way to do it: a label for people, and how its model is built."""
+    """One way to do it, and all in which it differs from the others.
+
+    Attributes
+    ----------
+    label
+        For people.
+    build
+        Builds its network.
+    loss
+        What it is trained by; cross-entropy unless said otherwise.
+    score
+        Metrics that this variant has and others have not; its arguments are
+        those that the run of the trial hands it.
+    """
 
     label: str
-    build: Callable[[], nn.Module]
+    build: Callable[..., nn.Module]
+    loss: Loss = classification
+    score: Callable[..., dict[str, float]] = nothing_more
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Does additive pooling find the digit, and would accuracy tell?"""
 
 from dataclasses import replace
-from functools import partial
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import (
@@ -12,8 +11,7 @@ from attncourse.trials.claim import (
     Prediction,
     Profile,
 )
-from attncourse.trials.runs import Variant
-from attncourse.trials.setups.additive_pooling import POOLINGS, network, run
+from attncourse.trials.setups.additive_pooling import VARIANTS, run
 
 BUDGET = Budget()
 
@@ -32,10 +30,7 @@ CLAIM = Claim(
         "A digit of 16 pixels among ten fragments of other digits, on 60 x "
         "60 pixels."
     ),
-    variants={
-        name: Variant(label, partial(network, pooling))
-        for name, (label, pooling) in POOLINGS.items()
-    },
+    variants=VARIANTS,
     control="average",
     run=run,
     example=(1, 1, 60, 60),

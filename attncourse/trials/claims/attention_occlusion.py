@@ -1,11 +1,7 @@
 """Does attention help when a part of the object is covered?"""
 
-from functools import partial
-
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
-from attncourse.trials.setups.additive_pooling import network
 from attncourse.trials.setups.occlusion import VARIANTS, run
 
 CLAIM = Claim(
@@ -25,10 +21,7 @@ CLAIM = Claim(
         "beside it. Variants trained with squares have one of any grey on the "
         "digit in half of their scenes."
     ),
-    variants={
-        name: Variant(label, partial(network, pooling))
-        for name, (label, pooling) in VARIANTS.items()
-    },
+    variants=VARIANTS,
     control="average+mlp",
     run=run,
     example=(1, 1, 40, 40),

@@ -2,7 +2,6 @@
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, MASS, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
 from attncourse.trials.setups.dynamic_capacity import VARIANTS, run
 
 CLAIM = Claim(
@@ -19,10 +18,7 @@ CLAIM = Claim(
         "A digit of 16 pixels among sixteen fragments, on 80 x 80 pixels. "
         "Three of a hundred patches are looked at closely."
     ),
-    variants={
-        name: Variant(label, build)
-        for name, (label, build) in VARIANTS.items()
-    },
+    variants=VARIANTS,
     control="fine",
     run=run,
     example=(1, 1, 80, 80),

@@ -2,7 +2,6 @@
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
 from attncourse.trials.setups.translation import VARIANTS, run
 
 CLAIM = Claim(
@@ -22,10 +21,7 @@ CLAIM = Claim(
         "comes in again on the other side, or the digit moves alone; it is "
         "never cut."
     ),
-    variants={
-        name: Variant(label, build)
-        for name, (label, build) in VARIANTS.items()
-    },
+    variants=VARIANTS,
     control="average",
     run=run,
     example=(1, 1, 32, 32),

@@ -1,16 +1,10 @@
 """Can a network compare two places of an image, and does it need attention?"""
 
 from dataclasses import replace
-from functools import partial
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
-from attncourse.trials.setups.same_different import (
-    MIXERS,
-    build,
-    run,
-)
+from attncourse.trials.setups.same_different import VARIANTS, run
 
 BUDGET = Budget(scenes=5000, epochs=6, lr=3e-3)
 
@@ -30,10 +24,7 @@ CLAIM = Claim(
         "trained on single digits and then frozen. They have about as many "
         "parameters, the 3 x 3 convolutions a third more."
     ),
-    variants={
-        name: Variant(label, partial(build, name))
-        for name, (label, _) in MIXERS.items()
-    },
+    variants=VARIANTS,
     control="uniform",
     run=run,
     example=(1, 1, 40, 40),

@@ -2,7 +2,6 @@
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
 from attncourse.trials.setups.glimpses import VARIANTS, run
 
 CLAIM = Claim(
@@ -15,10 +14,7 @@ CLAIM = Claim(
         "A digit of 16 pixels anywhere on 40 x 40, without clutter; five "
         "glimpses of 8 and 16 pixels."
     ),
-    variants={
-        name: Variant(label, build)
-        for name, (label, build, _) in VARIANTS.items()
-    },
+    variants=VARIANTS,
     control="random",
     run=run,
     example=(1, 1, 40, 40),

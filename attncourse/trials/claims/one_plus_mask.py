@@ -2,12 +2,7 @@
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.setups.residual_attention import (
-    DEEP,
-    SHALLOW,
-    VARIANTS,
-    run,
-)
+from attncourse.trials.setups.residual_attention import VARIANTS, run
 
 BUDGET = Budget(scenes=2000, epochs=4, test_scenes=1000, batch_size=32)
 
@@ -24,7 +19,7 @@ CLAIM = Claim(
         "row."
     ),
     variants=VARIANTS,
-    control=f"trunk_x{DEEP}",
+    control="trunk_x4",
     run=run,
     example=(1, 1, 32, 32),
     metrics={
@@ -42,28 +37,28 @@ CLAIM = Claim(
             "Four modules in a row: 1 + M is more accurate than M by more "
             "than two points.",
             metric="accuracy",
-            variant=f"residual_x{DEEP}",
-            against=f"naive_x{DEEP}",
+            variant="residual_x4",
+            against="naive_x4",
             above=0.02,
         ),
         Prediction(
             "One module: 1 + M is more accurate than M.",
             metric="accuracy",
-            variant=f"residual_x{SHALLOW}",
-            against=f"naive_x{SHALLOW}",
+            variant="residual_x1",
+            against="naive_x1",
             above=0.0,
         ),
         Prediction(
             "Four naive modules are less accurate than their trunk alone.",
             metric="accuracy",
-            variant=f"trunk_x{DEEP}",
-            against=f"naive_x{DEEP}",
+            variant="trunk_x4",
+            against="naive_x4",
             above=0.0,
         ),
         Prediction(
             "Four masks with 1 + M beat a trunk with as many multiply-adds.",
             metric="accuracy",
-            variant=f"residual_x{DEEP}",
+            variant="residual_x4",
             against="longer_trunk",
             above=0.0,
         ),
@@ -71,7 +66,7 @@ CLAIM = Claim(
             "The masks are a cause: shuffled over their places they cost "
             "four residual modules more than ten points of accuracy.",
             metric="drop_shuffled",
-            variant=f"residual_x{DEEP}",
+            variant="residual_x4",
             against=None,
             above=0.1,
         ),

@@ -1,12 +1,10 @@
 """Does a block of self-attention help convolutions to compare two places?"""
 
 from dataclasses import replace
-from functools import partial
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
-from attncourse.trials.setups.pairwise_on_maps import LAYERS, build, run
+from attncourse.trials.setups.pairwise_on_maps import VARIANTS, run
 
 BUDGET = Budget(scenes=4000, epochs=5, lr=3e-3)
 
@@ -38,10 +36,7 @@ CLAIM = Claim(
         "class? Three stages of residual convolutions work on a map of the "
         "5 x 5 cells."
     ),
-    variants={
-        name: Variant(label, partial(build, name))
-        for name, (label, _) in LAYERS.items()
-    },
+    variants=VARIANTS,
     control="none",
     run=run,
     example=(1, 1, 40, 40),

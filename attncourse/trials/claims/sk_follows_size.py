@@ -1,15 +1,8 @@
 """Does the larger kernel gain weight when the object grows?"""
 
-from functools import partial
-
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
-from attncourse.trials.setups.selective_kernel import (
-    UNITS,
-    network,
-    run,
-)
+from attncourse.trials.setups.selective_kernel import VARIANTS, run
 
 CLAIM = Claim(
     statement=(
@@ -20,10 +13,7 @@ CLAIM = Claim(
     scene=(
         "One digit of 10 to 26 pixels anywhere on an empty canvas of 40 x 40."
     ),
-    variants={
-        name: Variant(label, partial(network, build))
-        for name, (label, build) in UNITS.items()
-    },
+    variants=VARIANTS,
     control="sum",
     run=run,
     example=(1, 1, 40, 40),

@@ -1,7 +1,5 @@
 """Would the accuracy show a softmax over the wrong axis?"""
 
-from functools import partial
-
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import (
     ACCURACY,
@@ -11,10 +9,9 @@ from attncourse.trials.claim import (
     Prediction,
     Profile,
 )
-from attncourse.trials.runs import Variant
-from attncourse.trials.setups.additive_pooling import POOLINGS, network, run
+from attncourse.trials.setups.additive_pooling import VARIANTS, run
 
-VARIANTS = ("attention", "column", "average", "max")
+TRIED = ("attention", "column", "average", "max")
 
 CLAIM = Claim(
     statement=(
@@ -32,10 +29,7 @@ CLAIM = Claim(
         "has a softmax in each column and does not divide, so that its "
         "weights sum to the number of columns."
     ),
-    variants={
-        name: Variant(POOLINGS[name][0], partial(network, POOLINGS[name][1]))
-        for name in VARIANTS
-    },
+    variants={name: VARIANTS[name] for name in TRIED},
     control="attention",
     run=run,
     example=(1, 1, 60, 60),

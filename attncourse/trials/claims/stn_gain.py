@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
 from attncourse.trials.setups.spatial_transformer import VARIANTS, run
 
 BUDGET = Budget(scenes=2500, epochs=6, lr=3e-3)
@@ -26,10 +25,7 @@ CLAIM = Claim(
         "networks without one see all 40 x 40. Poses are drawn anew in every "
         "epoch, so every variant is trained with rotated copies."
     ),
-    variants={
-        name: Variant(label, build)
-        for name, (label, build) in VARIANTS.items()
-    },
+    variants=VARIANTS,
     control="still",
     run=run,
     example=(1, 1, 40, 40),

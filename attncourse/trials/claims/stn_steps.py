@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
-from attncourse.trials.runs import Variant
 from attncourse.trials.setups.spatial_transformer import STEPS, run
 
 BUDGET = Budget(scenes=2500, epochs=6, lr=3e-3)
@@ -22,9 +21,7 @@ CLAIM = Claim(
         "Digits of 13 to 24 pixels anywhere on 40 x 40, turned by up to 60 "
         "degrees."
     ),
-    variants={
-        name: Variant(label, build) for name, (label, build) in STEPS.items()
-    },
+    variants=STEPS,
     control="stn",
     run=run,
     example=(1, 1, 40, 40),

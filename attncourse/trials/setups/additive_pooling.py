@@ -4,57 +4,25 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from attncourse.attention import AdditivePooling2d
 from attncourse.bugs.additive import ColumnSoftmaxPooling2d
-from attncourse.data import ClutteredDigits
+from attncourse.data import ClutteredDigits, Scenes
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
+from attncourse.models.hidden_pooling import ConvolvedAverage
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.maps import (
-    ClassActivation,
+    activation_scores,
+    drops,
     shuffled_map,
     uniform_map,
     with_map_replaced,
 )
+from attncourse.trials.runs import Variant
 
 CHANNELS = 32
-
-
-class ConvolvedAverage(nn.Module):
-    """Average pooling behind a 1 x 1 convolution.
-
-    It has as many parameters as additive pooling: 1,088 at 32 channels.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.mix = nn.Sequential(
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-        )
-        self.average = AveragePooling2d()
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Mix the channels of each place, then average the places."""
-        pooled: Tensor = self.average(
-            self.mix(x), return_weights=return_weights
-        )
-        return pooled
 
 
 def network(pooling: Callable[[], nn.Module]) -> AttentionCNN:
@@ -64,40 +32,57 @@ def network(pooling: Callable[[], nn.Module]) -> AttentionCNN:
     return model
 
 
-POOLINGS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "average": ("global average", AveragePooling2d),
-    "average+mlp": (
+def without_its_map(
+    model: AttentionCNN, shown: Scenes, accuracy: float
+) -> dict[str, float]:
+    """Accuracy lost when the map is replaced and all else stays."""
+    replaced = {"uniform": uniform_map, "shuffled": shuffled_map}
+    changed = {
+        name: with_map_replaced(model, replace)
+        for name, replace in replaced.items()
+    }
+    return drops(accuracy, shown, changed)
+
+
+def activation(
+    model: AttentionCNN, shown: Scenes, _: float
+) -> dict[str, float]:
+    """Score the class activation map of a pooling without weights."""
+    return activation_scores(model, shown)
+
+
+VARIANTS = {
+    "average": Variant(
+        "global average",
+        partial(network, AveragePooling2d),
+        score=activation,
+    ),
+    "average+mlp": Variant(
         "1 x 1 convolution, global average",
-        partial(ConvolvedAverage, CHANNELS),
+        partial(network, partial(ConvolvedAverage, CHANNELS)),
     ),
-    "max": ("global max", MaxPooling2d),
-    "attention": (
+    "max": Variant(
+        "global max", partial(network, MaxPooling2d), score=activation
+    ),
+    "attention": Variant(
         "additive attention",
-        partial(AdditivePooling2d, CHANNELS),
+        partial(network, partial(AdditivePooling2d, CHANNELS)),
+        score=without_its_map,
     ),
-    "column": (
+    "column": Variant(
         "additive, softmax per column (wrong)",
-        partial(ColumnSoftmaxPooling2d, CHANNELS),
+        partial(network, partial(ColumnSoftmaxPooling2d, CHANNELS)),
+        score=without_its_map,
     ),
 }
 
 
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one variant and score it, its map, and what replaces the map."""
+    chosen = VARIANTS[variant]
     torch.manual_seed(seed)
-    model = network(POOLINGS[variant][1])
+    model = chosen.build()
     budget.fit(model, ClutteredDigits(budget.scenes, seed=seed), seed=seed)
     test = ClutteredDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
-    if variant in ("attention", "column"):
-        for name, replace in [
-            ("drop_uniform", uniform_map),
-            ("drop_shuffled", shuffled_map),
-        ]:
-            changed = evaluate(with_map_replaced(model, replace), test)
-            metrics[name] = metrics["accuracy"] - changed["accuracy"]
-    if variant in ("average", "max"):
-        activation = evaluate(ClassActivation(model), test)
-        metrics["cam_mass"] = activation["mass"]
-        metrics["cam_pointing"] = activation["pointing"]
-    return metrics
+    return metrics | chosen.score(model, test, metrics["accuracy"])

@@ -8,14 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention import CBAM, CBAMWeights, ChannelGate, SpatialGate
+from attncourse.attention import CBAM, ChannelGate, SpatialGate
 from attncourse.bugs.cbam import SpatialGateOfTheInput
 from attncourse.data import ClutteredDigits, Scenes
 from attncourse.metrics import mass_inside
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
+from attncourse.models.gating import GatedAverage
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-from attncourse.trials.maps import shuffled_map, uniform_map
+from attncourse.trials.maps import drops, shuffled_map, uniform_map
 from attncourse.trials.runs import Variant
 
 CHANNELS = 32
@@ -24,56 +25,6 @@ REDUCTION = 4
 scenes = partial(ClutteredDigits, size=48, fragments=6)
 
 Replace = Callable[[Tensor], Tensor]
-
-
-class GatedAverage(nn.Module):
-    r"""Gate the map, then average its places.
-
-    .. math:: y_c = \frac{1}{hw} \sum_i M_c \, M_i \, x_{ci}
-
-    Its map is the gate of the places; without one it is flat.
-
-    Parameters
-    ----------
-    gates
-        Module from a map to a map of the same shape that multiplies it by
-        gates and takes ``return_weights``.
-    """
-
-    def __init__(self, gates: nn.Module) -> None:
-        super().__init__()
-        self.gates = gates
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Pool; the weights are the gate of the places."""
-        pooled: Tensor = self.gates(x).mean((2, 3))
-        return (pooled, self.both(x).spatial) if return_weights else pooled
-
-    def both(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> CBAMWeights:
-        """Both gates; one that is not there is one everywhere."""
-        if isinstance(self.gates, SpatialGateOfTheInput):
-            _, channel = self.gates.channel(x, return_weights=True)
-            _, spatial = self.gates.spatial(x, return_weights=True)
-            return CBAMWeights(channel, spatial)
-        _, weights = self.gates(x, return_weights=True)
-        if isinstance(weights, CBAMWeights):
-            return weights
-        if weights.ndim == 2:
-            return CBAMWeights(weights, torch.ones_like(x[:, :1]))
-        return CBAMWeights(torch.ones_like(x[:, :, 0, 0]), weights)
 
 
 class ReplacedGates(nn.Module):
@@ -169,13 +120,32 @@ def network(
     return model
 
 
-def gated(gates: Callable[[], nn.Module]) -> Callable[[], AttentionCNN]:
-    """Return what builds the network with gates before its average."""
-    return partial(network, partial(_gated_average, gates))
+def gated(gate: Callable[[], nn.Module]) -> Callable[[], AttentionCNN]:
+    """Return what builds the network with a gate before its average."""
+    return partial(network, lambda: GatedAverage(gate()))
 
 
-def _gated_average(gates: Callable[[], nn.Module]) -> GatedAverage:
-    return GatedAverage(gates())
+def around_the_gates(
+    model: AttentionCNN, shown: Scenes, accuracy: float
+) -> dict[str, float]:
+    """Score the signal on the digit, and what each gate is worth."""
+    before, behind = mass_of_the_signal(model, shown)
+    changed: dict[str, dict[str, Replace]] = {
+        "channel_shuffled": {"channel": shuffled_channels},
+        "channel_constant": {"channel": batch_mean},
+        "spatial_shuffled": {"spatial": shuffled_map},
+        "spatial_flat": {"spatial": uniform_map},
+    }
+    models = {
+        name: with_gates_replaced(model, **replace)
+        for name, replace in changed.items()
+    }
+    signal = {"signal_before": before, "signal": behind}
+    return signal | drops(accuracy, shown, models)
+
+
+def _gated(label: str, gate: Callable[[], nn.Module]) -> Variant:
+    return Variant(label, gated(gate), score=around_the_gates)
 
 
 VARIANTS = {
@@ -185,55 +155,30 @@ VARIANTS = {
         partial(network, AveragePooling2d, CHANNELS + 2),
     ),
     "max": Variant("global max", partial(network, MaxPooling2d)),
-    "channel": Variant(
-        "channel gate alone", gated(partial(ChannelGate, CHANNELS, REDUCTION))
+    "channel": _gated(
+        "channel gate alone", partial(ChannelGate, CHANNELS, REDUCTION)
     ),
-    "spatial": Variant("spatial gate alone", gated(SpatialGate)),
-    "cbam": Variant(
-        "CBAM: channels, then places",
-        gated(partial(CBAM, CHANNELS, REDUCTION)),
+    "spatial": _gated("spatial gate alone", SpatialGate),
+    "cbam": _gated(
+        "CBAM: channels, then positions", partial(CBAM, CHANNELS, REDUCTION)
     ),
-    "spatial_first": Variant(
-        "places, then channels",
-        gated(partial(CBAM, CHANNELS, REDUCTION, spatial_first=True)),
+    "spatial_first": _gated(
+        "positions, then channels",
+        partial(CBAM, CHANNELS, REDUCTION, spatial_first=True),
     ),
-    "parallel": Variant(
+    "parallel": _gated(
         "both gates of the input (wrong)",
-        gated(partial(SpatialGateOfTheInput, CHANNELS, REDUCTION)),
+        partial(SpatialGateOfTheInput, CHANNELS, REDUCTION),
     ),
 }
 
 
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one variant and score it, its map, and what replaces its gates."""
+    chosen = VARIANTS[variant]
     torch.manual_seed(seed)
-    model = VARIANTS[variant].build()
-    assert isinstance(model, AttentionCNN)
+    model = chosen.build()
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     test = scenes(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test)
-    if isinstance(model.pooling, GatedAverage):
-        metrics["signal_before"], metrics["signal"] = mass_of_the_signal(
-            model, test
-        )
-        metrics |= drops(model, test, metrics["accuracy"])
-    return metrics
-
-
-def drops(
-    model: AttentionCNN, shown: Scenes, accuracy: float
-) -> dict[str, float]:
-    """Accuracy lost when one gate is replaced and all else stays."""
-    changed: dict[str, dict[str, Replace]] = {
-        "channel_shuffled": {"channel": shuffled_channels},
-        "channel_constant": {"channel": batch_mean},
-        "spatial_shuffled": {"spatial": shuffled_map},
-        "spatial_flat": {"spatial": uniform_map},
-    }
-    unmasked = shown._replace(masks=None)
-    found = {}
-    for name, replace in changed.items():
-        other = with_gates_replaced(model, **replace)
-        left = evaluate(other, unmasked)["accuracy"]
-        found[f"drop_{name}"] = accuracy - left
-    return found
+    return metrics | chosen.score(model, test, metrics["accuracy"])

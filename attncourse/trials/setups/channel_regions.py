@@ -19,7 +19,9 @@ vector, which makes its size free; then the gates stay between the extremes.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -28,6 +30,7 @@ from torch import Tensor, nn
 from attncourse.attention import (
     CBAM,
     AdditivePooling2d,
+    Attended,
     CBAMWeights,
     ChannelGate,
     SpatialGate,
@@ -38,7 +41,7 @@ from attncourse.metrics import mass_inside
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-from attncourse.trials.maps import ClassActivation
+from attncourse.trials.maps import ClassActivation, activation_scores
 from attncourse.trials.runs import Variant
 
 CHANNELS = 32
@@ -66,21 +69,18 @@ class EnergyMap(nn.Module):
         self.model = model
 
     def forward(
-        self,
-        images: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch classes"]
-        | tuple[
-            Float[Tensor, "batch classes"],
-            Float[Tensor, "batch 1 map_height map_width"],
-        ]
-    ):
-        """Logits, and the energy of each place."""
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Logits."""
+        return self.model(images)
+
+    def attend(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the energy of each position."""
         maps = self.model.features(images)
-        logits: Tensor = self.model.classifier(self.model.pooling(maps))
-        return (logits, energy(maps)) if return_weights else logits
+        logits = self.model.classifier(self.model.pooling(maps))
+        return Attended(logits, energy(maps))
 
 
 def network(
@@ -121,66 +121,21 @@ def gated_everywhere() -> AttentionCNN:
     return model
 
 
-squeeze = partial(SqueezeExcitation, CHANNELS, REDUCTION)
-VARIANTS = {
-    "wider": Variant(
-        "global average, two channels more",
-        partial(network, last=CHANNELS + 2),
-    ),
-    "max": Variant("global max", partial(network, MaxPooling2d)),
-    "se": Variant("squeeze-and-excitation", partial(network, gate=squeeze)),
-    "se+norm": Variant(
-        "squeeze-and-excitation, normalised average",
-        partial(network, NormalisedAverage, gate=squeeze),
-    ),
-    "se-everywhere": Variant(
-        "squeeze-and-excitation behind each convolution", gated_everywhere
-    ),
-    "channel": Variant(
-        "CBAM's gate of the channels alone",
-        partial(network, gate=partial(ChannelGate, CHANNELS, REDUCTION)),
-    ),
-    "spatial": Variant(
-        "CBAM's gate of the places alone",
-        partial(network, gate=SpatialGate),
-    ),
-    "cbam": Variant(
-        "CBAM: channels, then places",
-        partial(network, gate=partial(CBAM, CHANNELS, REDUCTION)),
-    ),
-    "additive": Variant(
-        "additive attention",
-        partial(network, partial(AdditivePooling2d, CHANNELS)),
-    ),
-}
-GATED = ("se", "se+norm", "se-everywhere", "channel", "spatial", "cbam")
-
-
-def with_its_map(variant: str, model: AttentionCNN) -> nn.Module:
-    """Give a variant the map by which it is judged.
-
-    That is the weights of additive attention, the class activation map
-    behind max pooling, and the energy of the last map everywhere else.
-    """
-    if variant == "additive":
-        return model
-    return ClassActivation(model) if variant == "max" else EnergyMap(model)
-
-
 @torch.no_grad()
 def around_the_gates(model: AttentionCNN, shown: Scenes) -> dict[str, float]:
     """Share of the energy on the digit, in front of the last gates and so on.
 
     `mass_fixed` has each channel gate replaced by its mean over all scenes,
     and `mass_best` is the most that gates on the channels could reach in
-    each scene if they knew the answer key. `gate_mean` and `gate_spread`,
+    each scene if they knew the mask. `gate_mean` and `gate_spread`,
     the standard deviation over the scenes, tell whether the channel gates
-    move at all. `mass_gate` is the mass of the gate of the places itself.
+    move at all. `mass_gate` is the mass of the spatial gate itself.
     """
     assert shown.masks is not None
-    trunk, gate = model.features[:-1], model.features[-1]
+    trunk: nn.Module = model.features[:-1]
+    gate: Any = model.features[-1]
     maps = torch.cat([trunk(part) for part in shown.images.split(250)])
-    _, weights = gate(maps, return_weights=True)
+    _, weights = gate.attend(maps)
     found = {"mass_before": energy(maps)}
     metrics = {"mass_best": best_channel(maps, shown.masks)}
     if isinstance(weights, CBAMWeights):
@@ -214,19 +169,88 @@ def best_channel(
     return torch.stack(shares).amax(0).mean().item()
 
 
+Judge = Callable[[AttentionCNN], nn.Module]
+
+
+@dataclass(frozen=True)
+class JudgedVariant(Variant):
+    """A variant, and what gives the network the map it is judged by."""
+
+    judge: Judge = EnergyMap
+
+
+def activation(
+    model: AttentionCNN, shown: Scenes, _: float
+) -> dict[str, float]:
+    """Score the class activation map."""
+    return activation_scores(model, shown)
+
+
+def gain(model: AttentionCNN, shown: Scenes, mass: float) -> dict[str, float]:
+    """What the gates do, and what mass they add to that in front of them."""
+    found = around_the_gates(model, shown)
+    return found | {"gained_mass": mass - found["mass_before"]}
+
+
+def gain_and_activation(
+    model: AttentionCNN, shown: Scenes, mass: float
+) -> dict[str, float]:
+    """Both of the above."""
+    return gain(model, shown, mass) | activation_scores(model, shown)
+
+
+def _gated(label: str, build: Callable[[], AttentionCNN]) -> JudgedVariant:
+    return JudgedVariant(label, build, score=gain_and_activation)
+
+
+squeeze = partial(SqueezeExcitation, CHANNELS, REDUCTION)
+VARIANTS = {
+    "wider": JudgedVariant(
+        "global average, two channels more",
+        partial(network, last=CHANNELS + 2),
+        score=activation,
+    ),
+    "max": JudgedVariant(
+        "global max",
+        partial(network, MaxPooling2d),
+        score=activation,
+        judge=ClassActivation,
+    ),
+    "se": _gated("squeeze-and-excitation", partial(network, gate=squeeze)),
+    "se+norm": JudgedVariant(
+        "squeeze-and-excitation, normalised average",
+        partial(network, NormalisedAverage, gate=squeeze),
+        score=gain,
+    ),
+    "se-everywhere": _gated(
+        "squeeze-and-excitation behind each convolution", gated_everywhere
+    ),
+    "channel": _gated(
+        "CBAM's channel gate alone",
+        partial(network, gate=partial(ChannelGate, CHANNELS, REDUCTION)),
+    ),
+    "spatial": _gated(
+        "CBAM's spatial gate alone", partial(network, gate=SpatialGate)
+    ),
+    "cbam": _gated(
+        "CBAM: channels, then positions",
+        partial(network, gate=partial(CBAM, CHANNELS, REDUCTION)),
+    ),
+    "additive": JudgedVariant(
+        "additive attention",
+        partial(network, partial(AdditivePooling2d, CHANNELS)),
+        judge=lambda model: model,
+    ),
+}
+
+
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one variant; score its map, and what its gates do to the energy."""
+    """Train one variant; score its map, and what its gates do to it."""
+    chosen = VARIANTS[variant]
     torch.manual_seed(seed)
-    model = VARIANTS[variant].build()
+    model = chosen.build()
     assert isinstance(model, AttentionCNN)
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     test = scenes(budget.test_scenes, split="test").draw()
-    metrics = evaluate(with_its_map(variant, model), test)
-    if variant not in ("se+norm", "additive"):
-        activation = evaluate(ClassActivation(model), test)
-        metrics["cam_mass"] = activation["mass"]
-        metrics["cam_pointing"] = activation["pointing"]
-    if variant in GATED:
-        metrics |= around_the_gates(model, test)
-        metrics["gained_mass"] = metrics["mass"] - metrics["mass_before"]
-    return metrics
+    metrics = evaluate(chosen.judge(model), test)
+    return metrics | chosen.score(model, test, metrics["mass"])

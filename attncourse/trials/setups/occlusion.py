@@ -1,26 +1,59 @@
 """Digits behind squares: what pooling loses when the object is covered."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from attncourse.data import ClutteredDigits, CoveredDigits, covered, squares
+from attncourse.data import (
+    ClutteredDigits,
+    CoveredDigits,
+    Scenes,
+    covered,
+    squares,
+)
 from attncourse.data.covered import CANVAS, DIGIT, FRAGMENTS, SIDES
 from attncourse.trials.budget import Budget
-from attncourse.trials.loop import evaluate
-from attncourse.trials.setups.additive_pooling import POOLINGS, network
+from attncourse.trials.loop import SceneSource, evaluate
+from attncourse.trials.runs import Variant
+from attncourse.trials.setups import additive_pooling
 
 GREY = 0.5
 
+scenes = partial(
+    ClutteredDigits, size=CANVAS, digit_size=DIGIT, fragments=FRAGMENTS
+)
 
-CLEAN = ("average", "average+mlp", "max", "attention")
-TRAINED = ("average", "max", "attention")
-VARIANTS = {name: POOLINGS[name] for name in CLEAN} | {
-    f"{name}+squares": (
-        f"{POOLINGS[name][0]}, trained with squares",
-        POOLINGS[name][1],
+
+@dataclass(frozen=True)
+class OccludedVariant(Variant):
+    """A variant, and what is done to its training scenes."""
+
+    prepare: Callable[[ClutteredDigits], SceneSource] = partial(
+        lambda clean: clean
     )
-    for name in TRAINED
+
+
+def _clean(name: str) -> OccludedVariant:
+    known = additive_pooling.VARIANTS[name]
+    return OccludedVariant(known.label, known.build)
+
+
+def _with_squares(name: str) -> OccludedVariant:
+    known = additive_pooling.VARIANTS[name]
+    label = f"{known.label}, trained with squares"
+    return OccludedVariant(label, known.build, prepare=CoveredDigits)
+
+
+VARIANTS = {
+    name: _clean(name)
+    for name in ("average", "average+mlp", "max", "attention")
+} | {
+    f"{name}+squares": _with_squares(name)
+    for name in ("average", "max", "attention")
 }
 
 
@@ -33,43 +66,35 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     ``spared`` is the share of its mass in a square of 8 pixels that the map
     takes away when the square is covered.
     """
+    chosen = VARIANTS[variant]
     torch.manual_seed(seed)
-    model = network(VARIANTS[variant][1])
-    clean = ClutteredDigits(
-        budget.scenes,
-        size=CANVAS,
-        digit_size=DIGIT,
-        fragments=FRAGMENTS,
-        seed=seed,
-    )
-    trained = CoveredDigits(clean) if variant.endswith("+squares") else clean
-    budget.fit(model, trained, seed=seed)
-    test = ClutteredDigits(
-        budget.test_scenes,
-        size=CANVAS,
-        digit_size=DIGIT,
-        fragments=FRAGMENTS,
-        split="test",
-    ).draw()
+    model = chosen.build()
+    clean = scenes(budget.scenes, seed=seed)
+    budget.fit(model, chosen.prepare(clean), seed=seed)
+    test = scenes(budget.test_scenes, split="test").draw()
     assert test.masks is not None
     metrics = evaluate(model, test)
     for beside in (False, True):
         for shade, paint in ("", 0.0), ("_grey", GREY):
             name = shade + "_beside" * beside
             for side in SIDES:
-                holes = _holes(test.masks, side, beside)
-                hidden = covered(test, holes, torch.tensor(paint))
+                hidden = _covered(test, side, beside, paint)
                 score = evaluate(model, hidden._replace(masks=None))
                 metrics[f"accuracy{name}_{side}"] = score["accuracy"]
-            kept = [metrics[f"accuracy{name}_{side}"] for side in SIDES]
+            left = [metrics[f"accuracy{name}_{side}"] for side in SIDES]
             metrics[f"retained{name}"] = (
-                sum(kept) / len(SIDES) / metrics["accuracy"]
+                sum(left) / len(SIDES) / metrics["accuracy"]
             )
     holes = _holes(test.masks, 8, False)
     hidden = covered(test, holes, torch.tensor(0.0))
     before = evaluate(model, test._replace(masks=holes))["mass"]
     after = evaluate(model, hidden._replace(masks=holes))["mass"]
     return metrics | {"hole_mass": after, "spared": 1 - after / before}
+
+
+def _covered(test: Scenes, side: int, beside: bool, paint: float) -> Scenes:
+    assert test.masks is not None
+    return covered(test, _holes(test.masks, side, beside), torch.tensor(paint))
 
 
 def _holes(

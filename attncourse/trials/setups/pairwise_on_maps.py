@@ -1,11 +1,10 @@
-"""Does a block of self-attention help convolutions to compare two places?"""
+"""Does a block of self-attention help convolutions to compare two cells?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -13,13 +12,20 @@ from attncourse.attention import NonLocal2d, SelfAttention2d
 from attncourse.bugs.pairwise_maps import SoftmaxOverQueries2d
 from attncourse.data import Scenes, TwoDigits
 from attncourse.metrics import cost
-from attncourse.trials.budget import Budget
-from attncourse.trials.loop import evaluate
-from attncourse.trials.setups.same_different import (
+from attncourse.models.comparison import (
     DIM,
     CellEncoder,
     Comparison,
+    ConvolutionsWith,
+    ConvolvedValues2d,
+    EqualWeights2d,
     ResidualConvolutions,
+)
+from attncourse.trials.budget import Budget
+from attncourse.trials.loop import evaluate
+from attncourse.trials.maps import drops
+from attncourse.trials.runs import Variant
+from attncourse.trials.setups.same_different import (
     digit_cells,
     near_and_far,
     partner_scores,
@@ -29,42 +35,6 @@ from attncourse.trials.setups.same_different import (
 from attncourse.watching import watch
 
 OnMap = Callable[[], nn.Module]
-
-
-class EqualWeights2d(SelfAttention2d):
-    """The layer of SAGAN, but each place reads the mean of all places."""
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        **_: bool,
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Add the mean value to every place, times gamma."""
-        value = self.project(x)[:, -x.shape[1] :].flatten(2).mT
-        mean = value.mean(1, keepdim=True).expand_as(value)
-        return self._add(x, mean.unsqueeze(1))
-
-
-class ConvolvedValues2d(nn.Module):
-    """Values and gamma as in SAGAN's layer, gathered from 3 x 3 neighbours.
-
-    The weights of the neighbours are learned, one set for each channel, and
-    are the same for every place and image. The kernels have about as many
-    numbers as the query and the key that they replace.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.value = nn.Conv2d(DIM, DIM, 1)
-        self.gather = nn.Conv2d(DIM, DIM, 3, padding=1, groups=DIM, bias=False)
-        self.gamma = nn.Parameter(torch.zeros(()))
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Add to every place what its neighbours give, times gamma."""
-        gathered: Tensor = self.gather(self.value(x))
-        return x + self.gamma * gathered
 
 
 def open_from_the_start() -> SelfAttention2d:
@@ -81,75 +51,27 @@ def three_stages() -> ResidualConvolutions:
     return trunk
 
 
-class ConvolutionsWith(nn.Module):
-    """Residual convolutions with a layer behind each of their stages.
+def network(
+    *after: OnMap | None, encoder: nn.Module | None = None
+) -> Comparison:
+    """Build the network; all variants of a seed share their trunk.
 
     Parameters
     ----------
-    trunk
-        The convolutions.
     after
-        One layer for each stage, or None.
+        What stands behind each of the three stages.
+    encoder
+        The trained one; by default one that is not trained.
     """
-
-    def __init__(
-        self, trunk: ResidualConvolutions, after: Sequence[OnMap | None]
-    ) -> None:
-        super().__init__()
-        self.blocks = trunk.blocks
-        self.attention = nn.ModuleList(
-            nn.Identity() if layer is None else layer() for layer in after
-        )
-
-    def forward(
-        self, x: Float[Tensor, "batch dim rows columns"]
-    ) -> Float[Tensor, "batch dim rows columns"]:
-        """Convolve, then attend, stage by stage."""
-        for block, attention in zip(self.blocks, self.attention, strict=True):
-            x = attention(F.relu(x + block(x)))
-        return x
-
-
-SAGAN = partial(SelfAttention2d, DIM)
-NON_LOCAL = partial(NonLocal2d, DIM)
-LAYERS: dict[str, tuple[str, Sequence[OnMap | None]]] = {
-    "none": ("convolutions alone", (None, None, None)),
-    "convolution": (
-        "one more convolution instead",
-        (ConvolvedValues2d, None, None),
-    ),
-    "uniform": ("equal weights", (partial(EqualWeights2d, DIM), None, None)),
-    "sagan": ("SAGAN block after stage 1", (SAGAN, None, None)),
-    "sagan-2": ("after stage 2", (None, SAGAN, None)),
-    "sagan-3": ("after stage 3", (None, None, SAGAN)),
-    "sagan-every": ("after every stage", (SAGAN, SAGAN, SAGAN)),
-    "sagan-open": (
-        "after stage 1, gamma starts at 1",
-        (open_from_the_start, None, None),
-    ),
-    "non-local": ("non-local block after stage 1", (NON_LOCAL, None, None)),
-    "non-local-every": (
-        "non-local after every stage",
-        (NON_LOCAL, NON_LOCAL, NON_LOCAL),
-    ),
-    "queries": (
-        "softmax over the queries (wrong)",
-        (partial(SoftmaxOverQueries2d, DIM), None, None),
-    ),
-}
-
-
-def build(variant: str, encoder: nn.Module | None = None) -> Comparison:
-    """Build the network of a variant; all variants of a seed share their trunk."""
     encoder = encoder or CellEncoder()
     trunk = three_stages()
     model = Comparison(lambda: trunk, encoder)
-    model.mixer = ConvolutionsWith(trunk, LAYERS[variant][1])
+    model.mixer = ConvolutionsWith(trunk, after)
     return model
 
 
 def pairwise_layers(model: nn.Module) -> list[SelfAttention2d | NonLocal2d]:
-    """Return all layers that attend from place to place."""
+    """Return all layers that attend from position to position."""
     kinds = SelfAttention2d | NonLocal2d
     return [layer for layer in model.modules() if isinstance(layer, kinds)]
 
@@ -163,7 +85,7 @@ def equal_weights(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shuffled_keys(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-    """Put the keys of a map on other places, drawn by a fixed seed."""
+    """Put the keys of a map on other positions, drawn by a fixed seed."""
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(key[0, 0].numel(), generator=generator)
     return query, key.flatten(2)[..., order].view_as(key)
@@ -228,30 +150,81 @@ def own_weight(model: Comparison, scenes: Scenes) -> float:
     return shares.gather(1, digit_cells(scenes)).mean().item()
 
 
+def opened(
+    model: Comparison, _scenes: Scenes, _accuracy: float
+) -> dict[str, float]:
+    """How far the widest open layer has opened."""
+    return {"gate": max(gates(model), key=abs)}
+
+
+def where_it_looks(
+    model: Comparison, scenes: Scenes, accuracy: float
+) -> dict[str, float]:
+    """The same, where the first map points, and what all are worth."""
+    changed = {
+        "uniform": with_changed(model, equal_weights),
+        "shuffled": with_changed(model, shuffled_keys),
+    }
+    found = opened(model, scenes, accuracy)
+    found |= partner_scores(rows_of_partners(model, scenes), scenes)
+    found["own_weight"] = own_weight(model, scenes)
+    return found | drops(accuracy, scenes, changed)
+
+
+def _attending(label: str, *after: OnMap | None) -> Variant:
+    return Variant(label, partial(network, *after), score=where_it_looks)
+
+
+SAGAN = partial(SelfAttention2d, DIM)
+NON_LOCAL = partial(NonLocal2d, DIM)
+VARIANTS = {
+    "none": Variant("convolutions alone", partial(network, None, None, None)),
+    "convolution": Variant(
+        "one more convolution instead",
+        partial(network, ConvolvedValues2d, None, None),
+        score=opened,
+    ),
+    "uniform": Variant(
+        "equal weights",
+        partial(network, partial(EqualWeights2d, DIM), None, None),
+        score=opened,
+    ),
+    "sagan": _attending("SAGAN block after stage 1", SAGAN, None, None),
+    "sagan-2": _attending("after stage 2", None, SAGAN, None),
+    "sagan-3": _attending("after stage 3", None, None, SAGAN),
+    "sagan-every": _attending("after every stage", SAGAN, SAGAN, SAGAN),
+    "sagan-open": _attending(
+        "after stage 1, gamma starts at 1", open_from_the_start, None, None
+    ),
+    "non-local": _attending(
+        "non-local block after stage 1", NON_LOCAL, None, None
+    ),
+    "non-local-every": _attending(
+        "non-local after every stage", NON_LOCAL, NON_LOCAL, NON_LOCAL
+    ),
+    "queries": _attending(
+        "softmax over the queries (wrong)",
+        partial(SoftmaxOverQueries2d, DIM),
+        None,
+        None,
+    ),
+}
+
+
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one variant and score it, and what its first map is worth.
 
     `peak_mib` is the most memory that a step of training holds at once,
     beyond the parameters; `gate` is that of the widest open layer.
     """
+    chosen = VARIANTS[variant]
     encoder = deepcopy(trained_encoder(seed))
     torch.manual_seed(seed)
-    model = build(variant, encoder)
+    model = chosen.build(encoder=encoder)
     budget.fit(model, TwoDigits(budget.scenes, seed=seed), seed=seed)
     test = TwoDigits(budget.test_scenes, split="test").draw()
     metrics = evaluate(model, test) | near_and_far(model, test)
     batch = test.images[: budget.batch_size]
     spent = cost(model, batch, backward=True, repeats=1)
     metrics["peak_mib"] = spent.peak_mib
-    if variant != "none":
-        metrics["gate"] = max(gates(model), key=abs)
-    if variant not in ("none", "convolution", "uniform"):
-        metrics |= partner_scores(rows_of_partners(model, test), test)
-        metrics["own_weight"] = own_weight(model, test)
-        for name, change in {
-            "drop_uniform": equal_weights,
-            "drop_shuffled": shuffled_keys,
-        }.items():
-            left = evaluate(with_changed(model, change), test)["accuracy"]
-            metrics[name] = metrics["accuracy"] - left
-    return metrics
+    return metrics | chosen.score(model, test, metrics["accuracy"])

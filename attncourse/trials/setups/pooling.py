@@ -10,17 +10,20 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from attncourse.attention import (
     AdditivePooling2d,
     AttentionPooling,
     GeneralizedMeanPooling,
-    MultiHeadAttention,
 )
 from attncourse.data import SeveralSizes
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
+from attncourse.models.hidden_pooling import (
+    HiddenPooling,
+    MeanQueryPooling,
+    OneMap,
+)
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.runs import Variant
@@ -30,115 +33,6 @@ HEADS = 4
 HIDDEN = 48
 
 
-class MeanQueryPooling(nn.Module):
-    r"""Pool a map by attention; the query is its own average.
-
-    .. math:: v = \operatorname{attention}(\bar x W_q, X W_k, X W_v)\, W_o
-
-    The attention pooling of CLIP's convolutional networks without its
-    positions, which a digit at any place has no use for, and with the
-    places alone as keys.
-
-    References
-    ----------
-    Radford et al., "Learning Transferable Visual Models From Natural
-    Language Supervision", ICML 2021.
-    """
-
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.attention = MultiHeadAttention(channels, heads)
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch heads height width"],
-        ]
-    ):
-        """Pool; the weights of each head sum to one over the map."""
-        places = x.flatten(2).mT
-        query = places.mean(1, keepdim=True)
-        if not return_weights:
-            pooled: Tensor = self.attention(query, places)
-            return pooled.squeeze(1)
-        pooled, weights = self.attention(query, places, return_weights=True)
-        maps = weights.squeeze(2).unflatten(-1, x.shape[2:])
-        return pooled.squeeze(1), maps
-
-
-class OneMap(nn.Module):
-    """A pooling with several heads; its map is the mean of theirs."""
-
-    def __init__(self, pooling: Callable[[], nn.Module]) -> None:
-        super().__init__()
-        self.pooling = pooling()
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Pool; the weights sum to one over the map."""
-        if not return_weights:
-            vector: Tensor = self.pooling(x)
-            return vector
-        pooled, weights = self.pooling(x, return_weights=True)
-        return pooled, weights.mean(1, keepdim=True)
-
-
-class HiddenPooling(nn.Module):
-    """A pooling behind a hidden layer at each place.
-
-    At 32 channels and 48 hidden ones it has 3,232 parameters, and a learned
-    query 3,200.
-    """
-
-    def __init__(
-        self, channels: int, hidden: int, pooling: Callable[[], nn.Module]
-    ) -> None:
-        super().__init__()
-        self.mix = nn.Sequential(
-            nn.Conv2d(channels, hidden, 1, bias=False),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
-            nn.Conv2d(hidden, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-        )
-        self.pooling = pooling()
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Mix the channels of each place, then pool."""
-        pooled: Tensor = self.pooling(
-            self.mix(x), return_weights=return_weights
-        )
-        return pooled
-
-
 def network(pooling: Callable[[], nn.Module]) -> AttentionCNN:
     """Build the network; all variants of a seed start from the same trunk."""
     model = AttentionCNN(widths=(8, 16, 32, CHANNELS))
@@ -146,48 +40,43 @@ def network(pooling: Callable[[], nn.Module]) -> AttentionCNN:
     return model
 
 
+def _pooled(label: str, pooling: Callable[[], nn.Module]) -> Variant:
+    return Variant(label, partial(network, pooling))
+
+
 hidden = partial(HiddenPooling, CHANNELS, HIDDEN)
-learned_query = partial(AttentionPooling, CHANNELS, HEADS)
-mean_query = partial(MeanQueryPooling, CHANNELS, HEADS)
-POOLINGS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "average": ("global average", AveragePooling2d),
-    "average+mlp": (
-        "hidden layer, global average",
-        partial(hidden, AveragePooling2d),
+VARIANTS = {
+    "average": _pooled("global average", AveragePooling2d),
+    "average+mlp": _pooled(
+        "hidden layer, global average", partial(hidden, AveragePooling2d)
     ),
-    "max": ("global max", MaxPooling2d),
-    "gem": ("generalised mean", GeneralizedMeanPooling),
-    "gem+mlp": (
+    "max": _pooled("global max", MaxPooling2d),
+    "gem": _pooled("generalised mean", GeneralizedMeanPooling),
+    "gem+mlp": _pooled(
         "hidden layer, generalised mean",
         partial(hidden, GeneralizedMeanPooling),
     ),
-    "query": (
-        "learned query, one head",
-        partial(AttentionPooling, CHANNELS),
+    "query": _pooled(
+        "learned query, one head", partial(AttentionPooling, CHANNELS)
     ),
-    "query4": (
+    "query4": _pooled(
         "learned query, four heads",
-        partial(OneMap, learned_query),
+        partial(OneMap, partial(AttentionPooling, CHANNELS, HEADS)),
     ),
-    "clip": (
+    "clip": _pooled(
         "the average as the query, four heads",
-        partial(OneMap, mean_query),
+        partial(OneMap, partial(MeanQueryPooling, CHANNELS, HEADS)),
     ),
-    "additive": (
-        "additive attention",
-        partial(AdditivePooling2d, CHANNELS),
+    "additive": _pooled(
+        "additive attention", partial(AdditivePooling2d, CHANNELS)
     ),
-}
-VARIANTS = {
-    name: Variant(label, partial(network, pooling))
-    for name, (label, pooling) in POOLINGS.items()
 }
 
 
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one variant; score it and its map, in all and for each size."""
     torch.manual_seed(seed)
-    model = network(POOLINGS[variant][1])
+    model = VARIANTS[variant].build()
     budget.fit(model, SeveralSizes(budget.scenes, seed=seed), seed=seed)
     test = SeveralSizes(budget.test_scenes, split="test")
     alone = {

@@ -4,17 +4,16 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from attncourse.attention import (
     LearnedPositions2d,
     RelativePositionBias2d,
     RotaryPositions2d,
-    sinusoidal_positions,
 )
 from attncourse.data import Scenes, digits
 from attncourse.models import VisionTransformer
+from attncourse.models.raster_positions import RasterPositions
 from attncourse.models.vision_transformer import SinusoidalPositions2d
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
@@ -24,24 +23,6 @@ PATCH = 2  # pixels
 ROWS = 8 // PATCH  # patches in a row of a digit
 DIM = 32
 HEADS = 4
-
-
-class RasterPositions(nn.Module):
-    """Add the sinusoidal code of a place's number, counted row by row.
-
-    Notes
-    -----
-    No parameters. The end of a row and the beginning of the next get codes
-    as close as two neighbours within a row.
-    """
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Add to each place the code of its number."""
-        codes = sinusoidal_positions(x.shape[2] * x.shape[3], x.shape[1])
-        placed: Tensor = codes.to(x).mT.unflatten(1, x.shape[2:])
-        return x + placed
 
 
 def transformer(

@@ -1,137 +1,26 @@
 """Which models of looking beat a map that always says "the middle"?"""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse import metrics
 from attncourse.data import Scenes, Viewed, ViewedDigits
+from attncourse.models.saliency import (
+    Centre,
+    Contrast,
+    SaliencyNetwork,
+    TimesCentre,
+)
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import Loss
 from attncourse.trials.runs import Variant
 
 SIGMA = 3.0  # pixels of blur of the fixations of the other observers
-
-
-class Centre(nn.Module):
-    """The mean density of the training scenes, whatever the image."""
-
-    prior: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("prior", torch.full((1, 1, 64, 64), 64**-2))
-
-    def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 1 height width"]:
-        """Return the same density for every image."""
-        return self.prior.expand(images.shape[0], -1, -1, -1)
-
-
-class Contrast(nn.Module):
-    """Centre minus surround of brightness and of two opponent colours.
-
-    After Itti, Koch and Niebur, "A model of saliency-based visual attention
-    for rapid scene analysis", TPAMI 1998, at two scales and without the
-    orientations. Nothing is learnt.
-    """
-
-    def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 1 height width"]:
-        """Return a map that sums to one."""
-        red, green, blue = images.split(1, 1)
-        features = torch.cat(
-            [(red + green + blue) / 3, red - green, blue - (red + green) / 2],
-            1,
-        )
-        contrasts = torch.cat(
-            [
-                _mean(features, centre) - _mean(features, surround)
-                for centre, surround in ((5, 17), (9, 33))
-            ],
-            1,
-        )
-        summed = contrasts.abs().sum(1, keepdim=True)
-        heights = _mean(summed.square(), 9) + 1e-6
-        shares: Tensor = heights / heights.sum((2, 3), keepdim=True)
-        return shares
-
-
-class SaliencyNetwork(nn.Module):
-    """Five convolutions and a softmax over all pixels.
-
-    Parameters
-    ----------
-    bias
-        Whether to add a learnt log-density of the position alone, made of
-        the square distances from the middle in x and in y.
-    """
-
-    def __init__(self, *, bias: bool = False) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        before = 3
-        shapes = [(12, 5, 2), (24, 3, 2), (24, 3, 1), (24, 3, 1)]
-        for after, kernel, stride in shapes:
-            layers += [
-                nn.Conv2d(
-                    before,
-                    after,
-                    kernel,
-                    stride,
-                    padding=kernel // 2,
-                    bias=False,
-                ),
-                nn.BatchNorm2d(after),
-                nn.ReLU(),
-            ]
-            before = after
-        self.layers = nn.Sequential(*layers, nn.Conv2d(before, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(2)) if bias else None
-
-    def logits(
-        self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 1 height width"]:
-        """Logits of where the next look lands."""
-        height, width = images.shape[2:]
-        coarse = self.layers(images)
-        logits = F.interpolate(
-            coarse, (height, width), mode="bilinear", align_corners=False
-        )
-        if self.bias is None:
-            return logits
-        y = torch.linspace(-1, 1, height).to(logits)[:, None].square()
-        x = torch.linspace(-1, 1, width).to(logits).square()
-        return logits + self.bias[0] * x + self.bias[1] * y
-
-    def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 1 height width"]:
-        """Return a density that sums to one."""
-        logits = self.logits(images)
-        return logits.flatten(1).softmax(1).view_as(logits)
-
-
-class TimesCentre(nn.Module):
-    """The product of another map and the mean density of the training."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-        self.centre = Centre()
-
-    def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 1 height width"]:
-        """Return a density that sums to one."""
-        product = self.inner(images) * self.centre(images)
-        shares: Tensor = product / product.sum((2, 3), keepdim=True)
-        return shares
 
 
 def contrast_times_centre() -> TimesCentre:
@@ -154,34 +43,39 @@ def likelihood(seen: Viewed) -> Loss:
     return loss
 
 
-def prepare(
-    model: nn.Module, seen: Viewed, budget: Budget, *, seed: int, blind: bool
-) -> None:
-    """Train a network, or tell a centre the mean density of the scenes.
+Prepare = Callable[[nn.Module, Viewed, Budget, int], None]
 
-    A blind network is shown the image of another scene.
-    """
+
+def find_centre(
+    model: nn.Module, seen: Viewed, budget: Budget, seed: int
+) -> None:
+    """Give a map of the middle the mean density of the training scenes."""
+    looks = seen.fixations.sum((0, 1))[None, None]
     for module in model.modules():
         if isinstance(module, Centre):
-            looks = seen.fixations.sum((0, 1))[None, None]
             module.prior = metrics.fixation_density(looks, SIGMA).float()
-    if isinstance(model, SaliencyNetwork):
-        count = seen.images.shape[0]
-        images = seen.images.roll(1, 0) if blind else seen.images
-        budget.fit(
-            model,
-            Scenes(images, torch.arange(count), None),
-            seed=seed,
-            loss=likelihood(seen),
-        )
     model.eval()
+
+
+def train(model: nn.Module, seen: Viewed, budget: Budget, seed: int) -> None:
+    """Train a network on images and looks."""
+    numbers = torch.arange(seen.images.shape[0])
+    scenes = Scenes(seen.images, numbers, None)
+    budget.fit(model, scenes, seed=seed, loss=likelihood(seen))
+
+
+def train_blindly(
+    model: nn.Module, seen: Viewed, budget: Budget, seed: int
+) -> None:
+    """Train a network that is shown the image of another scene."""
+    train(model, seen._replace(images=seen.images.roll(1, 0)), budget, seed)
 
 
 @torch.no_grad()
 def scores(
     maps: Float[Tensor, "batch 1 height width"], seen: Viewed
 ) -> dict[str, float]:
-    """All measures of maps, on the second half of the observers."""
+    """All metrics of maps, on the second half of the observers."""
     looks = seen.fixations[:, 1:]
     density = metrics.fixation_density(looks, SIGMA)
     found = {
@@ -197,45 +91,55 @@ def scores(
     return {name: values.mean().item() for name, values in found.items()}
 
 
-def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Prepare one model and score it on test scenes."""
-    torch.manual_seed(seed)
-    seen = ViewedDigits(budget.scenes, seed=seed).draw()
-    test = ViewedDigits(budget.test_scenes, split="test").draw()
-    model = VARIANTS[variant].build()
-    prepare(model, seen, budget, seed=seed, blind=variant == "blind")
+def shuffled(
+    model: nn.Module, test: Viewed, found: dict[str, float]
+) -> dict[str, float]:
+    """What the maps of other images lose."""
     with torch.no_grad():
-        maps = model(test.images)
-    metrics = scores(maps, test)
-    if variant == "network":
-        with torch.no_grad():
-            other = model(test.images.roll(1, 0))
-        shuffled = scores(other, test)
-        metrics["drop_shuffled"] = metrics["nss"] - shuffled["nss"]
-    return metrics
+        others = model(test.images.roll(1, 0))
+    return {"drop_shuffled": found["nss"] - scores(others, test)["nss"]}
 
 
-def _mean(
-    values: Float[Tensor, "batch channels height width"], side: int
-) -> Float[Tensor, "batch channels height width"]:
-    """Mean over a square around each pixel, of what lies in the image."""
-    for shape in ((side, 1), (1, side)):
-        padding = (shape[0] // 2, shape[1] // 2)
-        values = F.avg_pool2d(
-            values, shape, 1, padding, count_include_pad=False
-        )
-    return values
+@dataclass(frozen=True)
+class PreparedVariant(Variant):
+    """A variant, and how it is made ready."""
+
+    prepare: Prepare = find_centre
 
 
 VARIANTS = {
-    "centre": Variant("the middle, whatever the image", Centre),
-    "contrast": Variant("contrast, nothing learnt", Contrast),
-    "contrast+centre": Variant(
+    "centre": PreparedVariant("the middle, whatever the image", Centre),
+    "contrast": PreparedVariant("contrast, nothing learnt", Contrast),
+    "contrast+centre": PreparedVariant(
         "contrast times the middle", contrast_times_centre
     ),
-    "network": Variant("convolutional network", SaliencyNetwork),
-    "network+centre": Variant(
-        "network with a learnt centre", partial(SaliencyNetwork, bias=True)
+    "network": PreparedVariant(
+        "convolutional network",
+        SaliencyNetwork,
+        score=shuffled,
+        prepare=train,
     ),
-    "blind": Variant("network trained on wrong images", SaliencyNetwork),
+    "network+centre": PreparedVariant(
+        "network with a learnt centre",
+        partial(SaliencyNetwork, bias=True),
+        prepare=train,
+    ),
+    "blind": PreparedVariant(
+        "network trained on wrong images",
+        SaliencyNetwork,
+        prepare=train_blindly,
+    ),
 }
+
+
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Prepare one model and score it on test scenes."""
+    chosen = VARIANTS[variant]
+    torch.manual_seed(seed)
+    seen = ViewedDigits(budget.scenes, seed=seed).draw()
+    test = ViewedDigits(budget.test_scenes, split="test").draw()
+    model = chosen.build()
+    chosen.prepare(model, seen, budget, seed)
+    with torch.no_grad():
+        found = scores(model(test.images), test)
+    return found | chosen.score(model, test, found)

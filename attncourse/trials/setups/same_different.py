@@ -1,44 +1,38 @@
-"""Can a network compare two places of an image, and does it need attention?"""
+"""Can a network compare two cells of an image, and does it need attention?"""
 
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cache, partial
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention import MultiHeadAttention
 from attncourse.data import Scenes, TwoDigits, digits
 from attncourse.data.two_digits import CELLS, GRID, SIDE
-from attncourse.models.vision_transformer import (
-    SinusoidalPositions2d,
-    TransformerBlock,
+from attncourse.models.comparison import (
+    DIM,
+    AttentionMixer,
+    CellEncoder,
+    Comparison,
+    EqualMixer,
+    LoneMixer,
+    ResidualConvolutions,
+    WideConvolutions,
+    attentions,
 )
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
+from attncourse.trials.maps import drops
+from attncourse.trials.runs import Variant
 from attncourse.watching import watch
 
-DIM = 32
-HEADS = 4
 FAR = 3  # cells apart, along the longer of the two directions
-
-Mixer = Callable[[Tensor], Tensor]
-
-
-class CellEncoder(nn.Sequential):
-    """Turn each cell of the grid into a token of 32 numbers."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            nn.Conv2d(1, 64, SIDE, SIDE), nn.ReLU(), nn.Conv2d(64, DIM, 1)
-        )
 
 
 @cache
 def trained_encoder(seed: int) -> CellEncoder:
-    """Train the encoder to name single digits; every variant gets it, frozen."""
+    """Train the encoder to name single digits; all variants get it, frozen."""
     torch.manual_seed(seed)
     encoder = CellEncoder()
     head = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(DIM, 10))
@@ -53,172 +47,11 @@ def trained_encoder(seed: int) -> CellEncoder:
     return encoder.requires_grad_(False)
 
 
-class AttentionMixer(nn.Module):
-    """Two transformer blocks over the cells.
-
-    Parameters
-    ----------
-    see
-        ``"all"``, ``"mean"`` (the query is fixed at zero, so that every
-        cell gets the same weight) or ``"self"`` (a cell attends to itself
-        alone).
-    positions
-        Add sinusoidal codes of row and column.
-    """
-
-    def __init__(self, see: str = "all", *, positions: bool = False) -> None:
-        super().__init__()
-        self.positions = SinusoidalPositions2d() if positions else None
-        self.blocks = nn.ModuleList(
-            TransformerBlock(DIM, HEADS) for _ in range(2)
-        )
-        if see == "mean":
-            for attention in attentions(self):
-                attention.query.requires_grad_(False)
-                nn.init.zeros_(attention.query.weight)
-        others = ~torch.eye(CELLS, dtype=torch.bool)
-        bias = torch.zeros(CELLS, CELLS).masked_fill(others, -torch.inf)
-        self.register_buffer("score_bias", bias if see == "self" else None)
-
-    def forward(
-        self, x: Float[Tensor, "batch dim rows columns"]
-    ) -> Float[Tensor, "batch dim rows columns"]:
-        """Let the cells attend to each other, twice."""
-        size = x.shape[2:]
-        if self.positions is not None:
-            x = self.positions(x)
-        tokens = x.flatten(2).mT
-        for block in self.blocks:
-            tokens = block(tokens, score_bias=self.score_bias)
-        mixed: Tensor = tokens.mT.unflatten(2, size)
-        return mixed
-
-
-def attentions(mixer: nn.Module) -> list[MultiHeadAttention]:
-    """Return the attention of each block."""
-    parts = mixer.modules()
-    return [part for part in parts if isinstance(part, MultiHeadAttention)]
-
-
-class ResidualConvolutions(nn.Module):
-    """Four 3 x 3 convolutions in two residual blocks: 9 x 9 cells in sight."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(DIM, DIM, 3, padding=1, bias=False),
-                nn.BatchNorm2d(DIM),
-                nn.ReLU(),
-                nn.Conv2d(DIM, DIM, 3, padding=1, bias=False),
-                nn.BatchNorm2d(DIM),
-            )
-            for _ in range(2)
-        )
-
-    def forward(
-        self, x: Float[Tensor, "batch dim rows columns"]
-    ) -> Float[Tensor, "batch dim rows columns"]:
-        """Mix neighbours, four times."""
-        for block in self.blocks:
-            x = F.relu(x + block(x))
-        return x
-
-
-class WideConvolutions(nn.Module):
-    """The transformer's blocks with a 9 x 9 convolution for the attention.
-
-    Each channel has 81 weights, so that every cell sees every other one in
-    one step; a 1 x 1 convolution mixes the channels.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            TransformerBlock(DIM, HEADS) for _ in range(2)
-        )
-        for block in self.blocks:
-            block.attention = _WideConvolution()
-
-    def forward(
-        self, x: Float[Tensor, "batch dim rows columns"]
-    ) -> Float[Tensor, "batch dim rows columns"]:
-        """Mix all cells by their offsets, twice."""
-        size = x.shape[2:]
-        tokens = x.flatten(2).mT
-        for block in self.blocks:
-            tokens = block(tokens)
-        mixed: Tensor = tokens.mT.unflatten(2, size)
-        return mixed
-
-
-class _WideConvolution(nn.Module):
-    """On tokens in a square; the arguments of attention have no effect."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mix = nn.Sequential(
-            nn.Conv2d(DIM, DIM, 2 * GRID - 1, padding=GRID - 1, groups=DIM),
-            nn.Conv2d(DIM, DIM, 1),
-        )
-
-    def forward(self, tokens: Tensor, **_: Tensor | None) -> Tensor:
-        mixed: Tensor = self.mix(tokens.mT.unflatten(2, (GRID, GRID)))
-        return mixed.flatten(2).mT
-
-
-class Comparison(nn.Module):
-    """Encode the cells, mix them, add them up, and decide.
-
-    The sum is halved, because two cells hold digits. A mean over all cells
-    would drown the two in what the empty ones say.
-
-    Parameters
-    ----------
-    mixer
-        Builds the part that may compare cells.
-    encoder
-        Turns each cell into a token.
-    """
-
-    def __init__(
-        self, mixer: Callable[[], nn.Module], encoder: nn.Module
-    ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.mixer = mixer()
-        self.decide = nn.Sequential(
-            nn.Linear(DIM, 64), nn.ReLU(), nn.Linear(64, 2)
-        )
-
-    def forward(
-        self, images: Float[Tensor, "batch 1 height width"]
-    ) -> Float[Tensor, "batch 2"]:
-        """Logits of "different" and "same"."""
-        mixed = self.mixer(self.encoder(images))
-        logits: Tensor = self.decide(mixed.sum((2, 3)) / 2)
-        return logits
-
-
-MIXERS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "alone": ("no mixing at all", partial(AttentionMixer, "self")),
-    "uniform": (
-        "attention, all weights equal",
-        partial(AttentionMixer, "mean"),
-    ),
-    "convolution": ("3 x 3 convolutions", ResidualConvolutions),
-    "wide": ("9 x 9 convolutions", WideConvolutions),
-    "attention": ("attention", AttentionMixer),
-    "attention+positions": (
-        "attention with positions",
-        partial(AttentionMixer, positions=True),
-    ),
-}
-
-
-def build(variant: str, encoder: nn.Module | None = None) -> Comparison:
-    """Build the network of a variant around an encoder."""
-    return Comparison(MIXERS[variant][1], encoder or CellEncoder())
+def network(
+    mixer: Callable[[], nn.Module], encoder: nn.Module | None = None
+) -> Comparison:
+    """Build the network, around a trained encoder if one is given."""
+    return Comparison(mixer, encoder or CellEncoder())
 
 
 @torch.no_grad()
@@ -282,9 +115,8 @@ def near_and_far(model: nn.Module, scenes: Scenes) -> dict[str, float]:
     return found
 
 
-@torch.no_grad()
-def with_shuffled_keys(model: Comparison, scenes: Scenes) -> float:
-    """Accuracy when every row of weights is shuffled over the cells."""
+def with_shuffled_keys(model: Comparison) -> Comparison:
+    """Return a copy whose keys are shuffled over the cells."""
     changed = deepcopy(model)
     generator = torch.Generator().manual_seed(0)
     for attention in attentions(changed.mixer):
@@ -293,33 +125,58 @@ def with_shuffled_keys(model: Comparison, scenes: Scenes) -> float:
                 :, torch.randperm(keys.shape[1], generator=generator)
             ]
         )
-    return evaluate(changed, scenes)["accuracy"]
+    return changed
 
 
 @torch.no_grad()
-def with_equal_weights(model: Comparison, scenes: Scenes) -> float:
-    """Accuracy of the trained network when all its weights are equal."""
+def with_equal_weights(model: Comparison) -> Comparison:
+    """Return a copy whose weights are all equal."""
     changed = deepcopy(model)
     for attention in attentions(changed.mixer):
         nn.init.zeros_(attention.query.weight)
         nn.init.zeros_(attention.query.bias)
-    return evaluate(changed, scenes)["accuracy"]
+    return changed
+
+
+def where_it_looks(
+    model: Comparison, scenes: Scenes, accuracy: float
+) -> dict[str, float]:
+    """How much the digits look at each other, and what that is worth."""
+    changed = {
+        "uniform": with_equal_weights(model),
+        "shuffled": with_shuffled_keys(model),
+    }
+    found = partner_scores(partner_weights(model, scenes), scenes)
+    return found | drops(accuracy, scenes, changed)
+
+
+VARIANTS = {
+    "alone": Variant("no mixing at all", partial(network, LoneMixer)),
+    "uniform": Variant(
+        "attention, all weights equal", partial(network, EqualMixer)
+    ),
+    "convolution": Variant(
+        "3 x 3 convolutions", partial(network, ResidualConvolutions)
+    ),
+    "wide": Variant("9 x 9 convolutions", partial(network, WideConvolutions)),
+    "attention": Variant(
+        "attention", partial(network, AttentionMixer), score=where_it_looks
+    ),
+    "attention+positions": Variant(
+        "attention with positions",
+        partial(network, partial(AttentionMixer, positions=True)),
+        score=where_it_looks,
+    ),
+}
 
 
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one variant and score it, near and far, and where it looks."""
+    chosen = VARIANTS[variant]
     encoder = deepcopy(trained_encoder(seed))
     torch.manual_seed(seed)
-    model = build(variant, encoder)
+    model = chosen.build(encoder)
     budget.fit(model, TwoDigits(budget.scenes, seed=seed), seed=seed)
     test = TwoDigits(budget.test_scenes, split="test").draw()
-    metrics = evaluate(model, test)
-    metrics |= near_and_far(model, test)
-    if variant.startswith("attention"):
-        metrics |= partner_scores(partner_weights(model, test), test)
-        for name, accuracy in {
-            "drop_uniform": with_equal_weights(model, test),
-            "drop_shuffled": with_shuffled_keys(model, test),
-        }.items():
-            metrics[name] = metrics["accuracy"] - accuracy
-    return metrics
+    metrics = evaluate(model, test) | near_and_far(model, test)
+    return metrics | chosen.score(model, test, metrics["accuracy"])

@@ -3,90 +3,16 @@
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from attncourse.attention import scaled_dot_product_attention
 from attncourse.data import ColourLookup, Scenes
-from attncourse.data.colour_lookup import CUE, GRID, PALETTE, SIDE
+from attncourse.models.digit_lookup import DigitLookup
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate, fit
 from attncourse.trials.runs import Variant
 
 RATES = (1 / 16, 1 / 4, 1, 4, 16)
-
-
-class DigitLookup(nn.Module):
-    """Answer a :class:`ColourLookup` by one attention and nothing else.
-
-    The query is the digit in the middle, the keys are the eight around it,
-    the values are their colours. All that is learnt are the projections of
-    query and key. The answer is the colour of the palette that is nearest
-    to the mixed one.
-
-    Parameters
-    ----------
-    dim
-        Width of query and key.
-    scaled
-        False leaves the division by the root of the width out.
-    start
-        Standard deviation of the entries of query and key before training.
-    """
-
-    palette: Tensor
-    around: Tensor
-
-    def __init__(
-        self, dim: int, *, scaled: bool = True, start: float = 1.0
-    ) -> None:
-        if dim < 1:
-            raise ValueError(f"dim must be at least 1, got {dim}")
-        super().__init__()
-        self.query = nn.Linear(SIDE**2, dim, bias=False)
-        self.key = nn.Linear(SIDE**2, dim, bias=False)
-        for projection in (self.query, self.key):
-            nn.init.normal_(projection.weight, std=start / SIDE)
-        self.undo = 1.0 if scaled else dim**0.5
-        self.register_buffer("palette", torch.tensor(PALETTE).float())
-        self.register_buffer("around", torch.arange(GRID**2) != CUE)
-
-    def forward(
-        self,
-        images: Float[Tensor, "batch 3 height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch classes"]
-        | tuple[
-            Float[Tensor, "batch classes"],
-            Float[Tensor, "batch 1 rows columns"],
-        ]
-    ):
-        """Negative squared distance of the mixed colour to each other one."""
-        tokens, colours = split_cells(images)
-        mixed, weights = scaled_dot_product_attention(
-            self.query(tokens[:, [CUE]]) * self.undo,  # (batch, 1, dim)
-            self.key(tokens),  # (batch, 9, dim)
-            colours,
-            self.around,
-            return_weights=True,
-        )
-        logits = -(mixed - self.palette).square().sum(-1)
-        if not return_weights:
-            return logits
-        return logits, weights.unflatten(-1, (GRID, GRID))
-
-
-def split_cells(
-    images: Float[Tensor, "batch 3 height width"],
-) -> tuple[Float[Tensor, "batch 9 64"], Float[Tensor, "batch 9 3"]]:
-    """Cut a scene into digits: standardised pixels, and the colour of each."""
-    cells = F.unfold(images, SIDE, stride=SIDE).mT.unflatten(-1, (3, -1))
-    ink = cells.amax(2)
-    colours = cells.sum(-1) / ink.sum(-1, keepdim=True)
-    return F.layer_norm(ink, (SIDE**2,)), colours
 
 
 def colour_distance(
@@ -112,6 +38,7 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     for rate in (factor * budget.lr for factor in RATES):
         torch.manual_seed(seed)
         model = VARIANTS[variant].build()
+        assert isinstance(model, DigitLookup)
         keys_at_start = effective_keys(model, held_out)
         fit(
             model,
@@ -134,9 +61,9 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
 
 
 @torch.no_grad()
-def effective_keys(model: nn.Module, scenes: Scenes) -> float:
+def effective_keys(model: DigitLookup, scenes: Scenes) -> float:
     """Return e to the mean entropy of the weights: 8 if all are equal."""
-    _, weights = model(scenes.images, return_weights=True)
+    _, weights = model.attend(scenes.images)
     entropy = torch.special.entr(weights).sum((1, 2, 3))
     return float(entropy.mean().exp())
 
@@ -144,9 +71,9 @@ def effective_keys(model: nn.Module, scenes: Scenes) -> float:
 def _variants(dim: int) -> dict[str, Variant]:
     plain = partial(DigitLookup, dim)
     return {
-        f"scaled-{dim}": Variant(f"{dim} numbers, scaled", plain),
+        f"scaled-{dim}": Variant(f"{dim} dimensions, scaled", plain),
         f"unscaled-{dim}": Variant(
-            f"{dim} numbers, not scaled", partial(plain, scaled=False)
+            f"{dim} dimensions, not scaled", partial(plain, scaled=False)
         ),
     }
 
@@ -156,7 +83,7 @@ VARIANTS = {
     **_variants(64),
     **_variants(512),
     "small-start-512": Variant(
-        "512 numbers, not scaled, small start",
+        "512 dimensions, not scaled, small start",
         partial(DigitLookup, 512, scaled=False, start=512**-0.25),
     ),
 }

@@ -1,7 +1,9 @@
 """Does the larger kernel gain weight when the object grows?"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,10 +14,12 @@ from attncourse.attention import SelectiveKernel
 from attncourse.bugs.branches import SoftmaxOverChannels
 from attncourse.data import GrowingDigits, Scenes, digits
 from attncourse.metrics import rank_correlation
+from attncourse.models.branches import CHANNELS, SelectiveCNN, SummedBranches
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
+from attncourse.trials.runs import Variant, nothing_more
 
-CHANNELS, GROUPS, HIDDEN = 16, 4, 23
+GROUPS, HIDDEN = 4, 23
 Replace = Callable[[Tensor], Tensor]
 
 
@@ -30,49 +34,6 @@ def centred(
     before = (GrowingDigits.CANVAS - size) // 2
     after = GrowingDigits.CANVAS - size - before
     return F.pad(large, (before, after, before, after))
-
-
-class Summed(nn.Module):
-    """The branches in equal parts: no weights, no attention."""
-
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.branches = SelectiveKernel(
-            CHANNELS, (3, 7), groups=groups
-        ).branches
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Average the branches."""
-        return torch.stack([branch(x) for branch in self.branches]).mean(0)
-
-
-class SelectiveCNN(nn.Module):
-    """A convolution, the unit under test, a convolution, and max pooling."""
-
-    def __init__(self, unit: nn.Module) -> None:
-        super().__init__()
-        self.stem = _convolution(1, 2)
-        self.unit = unit
-        self.last = _convolution(CHANNELS, 2)
-        self.classifier = nn.Linear(CHANNELS, 10)
-
-    def forward(
-        self, images: Float[Tensor, "batch 1 height width"]
-    ) -> Float[Tensor, "batch 10"]:
-        """Logits of each image."""
-        maps = self.last(self.unit(self.stem(images)))
-        logits: Tensor = self.classifier(maps.amax((2, 3)))
-        return logits
-
-
-def _convolution(channels: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, CHANNELS, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(CHANNELS),
-        nn.ReLU(),
-    )
 
 
 class ReplacedWeights(nn.Module):
@@ -132,7 +93,8 @@ def branch_weights(
     """Weights of the unit, in evaluation mode."""
     model.eval()
     maps = [model.stem(part) for part in images.split(500)]
-    found = [model.unit(part, return_weights=True)[1] for part in maps]
+    unit: Any = model.unit
+    found = [unit.attend(part).weights for part in maps]
     return torch.cat(found)
 
 
@@ -161,52 +123,81 @@ def unit(
     return kind(CHANNELS, kernel_sizes, groups=GROUPS, hidden_dim=HIDDEN)
 
 
-UNITS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "sum": (
+def network(build: Callable[[], nn.Module]) -> SelectiveCNN:
+    """Build the network around a unit."""
+    return SelectiveCNN(build())
+
+
+def without_its_weights(
+    model: SelectiveCNN, shown: Scenes, accuracy: float
+) -> dict[str, float]:
+    """Accuracy lost with other weights; shuffled among 500 scenes."""
+    return {
+        f"drop_{name}": accuracy
+        - evaluate(
+            with_weights_replaced(model, replace), shown, batch_size=500
+        )["accuracy"]
+        for name, replace in {
+            "uniform": uniform,
+            "averaged": averaged,
+            "shuffled": shuffled,
+        }.items()
+    }
+
+
+@dataclass(frozen=True)
+class SizedVariant(Variant):
+    """A variant, and how its weights are held against the sizes."""
+
+    against_size: Callable[..., dict[str, float]] = nothing_more
+
+
+def _selective(label: str, kernel_sizes: tuple[int, int]) -> SizedVariant:
+    return SizedVariant(
+        label,
+        partial(network, partial(unit, kernel_sizes)),
+        score=without_its_weights,
+        against_size=branches_against_size,
+    )
+
+
+VARIANTS = {
+    "sum": SizedVariant(
         "sum of kernels 3 and 7, fewer groups",
-        partial(Summed, GROUPS // 2),
+        partial(network, partial(SummedBranches, GROUPS // 2)),
     ),
-    "plain": (
+    "plain": SizedVariant(
         "sum of the same branches, 1,150 parameters fewer",
-        partial(Summed, GROUPS),
+        partial(network, partial(SummedBranches, GROUPS)),
     ),
-    "small": ("selective, kernels 3 and 3", partial(unit, (3, 3))),
-    "large": ("selective, kernels 7 and 7", partial(unit, (7, 7))),
-    "selective": ("selective, kernels 3 and 7", partial(unit, (3, 7))),
-    "wrong": (
-        "softmax over the channels",
-        partial(unit, (3, 7), SoftmaxOverChannels),
+    "small": _selective("selective, kernels 3 and 3", (3, 3)),
+    "large": _selective("selective, kernels 7 and 7", (7, 7)),
+    "selective": _selective("selective, kernels 3 and 7", (3, 7)),
+    "wrong": SizedVariant(
+        "softmax over the channels (wrong)",
+        partial(network, partial(unit, (3, 7), SoftmaxOverChannels)),
     ),
 }
 
 
-def network(build: Callable[[], nn.Module]) -> SelectiveCNN:
-    """Build the network of a variant."""
-    return SelectiveCNN(build())
-
-
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one variant; hold its weights against the sizes, and replace them."""
+    """Train one variant; hold its weights against the sizes, replace them."""
+    chosen = VARIANTS[variant]
     torch.manual_seed(seed)
-    model = network(UNITS[variant][1])
+    model = chosen.build()
     test = GrowingDigits(budget.test_scenes, split="test")
     drawn, sizes = test.draw(), test.sizes()
-    selects = variant in ("small", "large", "selective")
-    metrics = {}
-    if selects:
-        before = branches_against_size(model, drawn.images, sizes)
-        metrics = {f"untrained_{name}": v for name, v in before.items()}
+    before = chosen.against_size(model, drawn.images, sizes)
     budget.fit(model, GrowingDigits(budget.scenes, seed=seed), seed=seed)
-    metrics |= evaluate(model, drawn)
+    metrics = evaluate(model, drawn)
     for size in (GrowingDigits.SIZES[0], GrowingDigits.SIZES[-1]):
         of_size = Scenes(
             drawn.images[sizes == size], drawn.labels[sizes == size], None
         )
         metrics[f"accuracy_{size}"] = evaluate(model, of_size)["accuracy"]
-    if selects:
-        metrics |= branches_against_size(model, drawn.images, sizes)
-        for replace in (uniform, averaged, shuffled):
-            changed = with_weights_replaced(model, replace)
-            left = evaluate(changed, drawn, batch_size=500)["accuracy"]
-            metrics[f"drop_{replace.__name__}"] = metrics["accuracy"] - left
-    return metrics
+    return (
+        {f"untrained_{name}": value for name, value in before.items()}
+        | metrics
+        | chosen.against_size(model, drawn.images, sizes)
+        | chosen.score(model, drawn, metrics["accuracy"])
+    )

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention.sampling import affine_sample, compose, reading_map
+from attncourse.attention.sampling import compose
 from attncourse.attention.spatial_transformer import (
-    Localization,
     SpatialTransformer,
     Transform,
     rotation,
@@ -19,130 +19,22 @@ from attncourse.attention.spatial_transformer import (
 from attncourse.data import PosedDigits, Scenes
 from attncourse.data.posed import CANVAS, inverted, pixel_centres
 from attncourse.models import AttentionCNN, MaxPooling2d
+from attncourse.models.cropping import (
+    CROP,
+    ChangedTransformer,
+    Crop,
+    ResampledTransformer,
+    upright,
+    wide_localization,
+)
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-
-CROP = 20  # pixels of the side of a crop
-
-
-class Crop(nn.Module):
-    """A classifier behind a spatial transformer.
-
-    With ``still`` the transformation stays what it is at the start, which
-    averages squares of 2 x 2 pixels, whatever the localisation says.
-    """
-
-    def __init__(
-        self,
-        classifier: nn.Module,
-        transformer: SpatialTransformer,
-        *,
-        still: bool = False,
-    ) -> None:
-        super().__init__()
-        self.transformer = transformer
-        self.classifier = classifier
-        self.still = still
-
-    def theta(
-        self, images: Float[Tensor, "batch 1 40 40"]
-    ) -> Float[Tensor, "batch 2 3"]:
-        """Matrix from the crop to the image."""
-        if self.still:
-            return torch.eye(2, 3).to(images).expand(len(images), 2, 3)
-        return self.transformer.theta(images)
-
-    def forward(
-        self,
-        images: Float[Tensor, "batch 1 40 40"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch 10"]
-        | tuple[Float[Tensor, "batch 10"], Float[Tensor, "batch 1 40 40"]]
-    ):
-        """Logits, and how much each pixel counts in the crop."""
-        size = (CROP, CROP)
-        if self.still:
-            crop = affine_sample(images, self.theta(images), size)
-        else:
-            crop = self.transformer(images)
-        logits: Tensor = self.classifier(crop)
-        if not return_weights:
-            return logits
-        return logits, reading_map(self.theta(images), size, (CANVAS, CANVAS))
-
-
-class ResampledTransformer(SpatialTransformer):
-    """Several steps that each sample what the last one left over.
-
-    What one step has moved out of the frame is lost to the next, and every
-    step blurs. The mistake is made on purpose.
-    """
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Float[Tensor, "batch channels rows columns"]:
-        """Sample once for each step."""
-        return self._passes(x)[0]
-
-    def theta(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch 2 3"]:
-        """Compose the matrices of the steps."""
-        return self.frames(x)[-1]
-
-    def frames(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> list[Float[Tensor, "batch 2 3"]]:
-        """Matrix from what each step samples to the map."""
-        return self._passes(x)[1]
-
-    def _passes(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        size = (x.shape[2], x.shape[3])
-        whole = torch.eye(2, 3).to(x).expand(len(x), 2, 3)
-        frames = []
-        for step in range(self.steps):
-            numbers = self.localization(x)
-            theta = self.transform.matrix(numbers, size[0] / size[1])
-            last = step == self.steps - 1
-            x = affine_sample(x, theta, self.size or size if last else size)
-            whole = compose(whole, theta)
-            frames.append(whole)
-        return x, frames
-
-
-def _upright(p: Tensor, aspect: float) -> Float[Tensor, "batch 2 3"]:
-    zoom, place = p[:, :1], p[:, 1:]
-    still = torch.zeros_like(zoom)
-    return similarity.matrix(torch.cat([zoom, still, place], 1), aspect)
-
-
-upright = Transform(3, _upright)  # zoom and place, no angle
-
-
-def wide_localization(width: int) -> Localization:
-    """Build the localisation network with more channels; same layers."""
-    network = Localization(1, similarity.count)
-    network.features = nn.Sequential(
-        nn.Conv2d(1, width, 5, stride=2, padding=2, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-    )
-    heat_maps, hidden = network.heat.out_channels, network.hidden.out_features
-    network.heat = nn.Conv2d(width, heat_maps, 1)
-    network.hidden = nn.Linear(width + 2 * heat_maps, hidden)
-    return network
+from attncourse.trials.maps import drops
+from attncourse.trials.runs import Variant
 
 
 def plain_cnn(first: int, widths: tuple[int, int]) -> nn.Sequential:
-    """Convolutions, then one weight for each place and channel."""
+    """Convolutions, then one weight for each position and channel."""
     stem: list[nn.Module] = []
     channels = 1
     if first:
@@ -164,7 +56,7 @@ def plain_cnn(first: int, widths: tuple[int, int]) -> nn.Sequential:
 
 
 def max_cnn() -> AttentionCNN:
-    """Convolutions, then the maximum of each channel over all places."""
+    """Convolutions, then the maximum of each channel over all positions."""
     return AttentionCNN(pooling=MaxPooling2d())
 
 
@@ -200,78 +92,6 @@ def transformed(
 small_cnn = partial(plain_cnn, 0, (16, 32))
 wide_cnn = partial(plain_cnn, 10, (18, 34))
 
-VARIANTS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "still": (
-        "transformer that stays still, CNN",
-        partial(transformed, small_cnn, still=True),
-    ),
-    "cnn": ("CNN on the whole image", wide_cnn),
-    "max": ("CNN, global max pooling", max_cnn),
-    "stn": ("transformer, CNN", partial(transformed, small_cnn)),
-    "stn-upright": (
-        "transformer without an angle, CNN",
-        partial(transformed, small_cnn, transform=upright),
-    ),
-    "stn-max": (
-        "transformer, CNN with max pooling",
-        partial(transformed, max_cnn),
-    ),
-    "max-clutter": ("in clutter: CNN, global max pooling", max_cnn),
-    "stn-clutter": (
-        "in clutter: transformer, CNN",
-        partial(transformed, small_cnn),
-    ),
-    "turned-perceptron": (
-        "only turned: perceptron",
-        partial(perceptron, CANVAS**2, 16),
-    ),
-    "turned-stn-perceptron": (
-        "only turned: transformer, perceptron",
-        partial(
-            transformed, partial(perceptron, CROP**2, 32), transform=rotation
-        ),
-    ),
-    "turned-max": ("only turned: CNN, global max pooling", max_cnn),
-    "turned-stn-max": (
-        "only turned: transformer, CNN with max pooling",
-        partial(transformed, max_cnn, transform=rotation),
-    ),
-}
-STEPS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "stn": ("one step", VARIANTS["stn"][1]),
-    "stn-2": ("two steps", partial(transformed, small_cnn, 2)),
-    "stn-4": ("four steps", partial(transformed, small_cnn, 4)),
-    "stn-wide": (
-        "one step, wider localisation",
-        partial(transformed, small_cnn, width=37),
-    ),
-    "stn-twice": (
-        "two steps, sampled twice",
-        partial(transformed, small_cnn, 2, kind=ResampledTransformer),
-    ),
-}
-FRAGMENTS = 6
-
-
-def scenes_of(
-    variant: str, count: int, *, split: str = "train", seed: int = 0
-) -> PosedDigits:
-    """Return the scenes that a variant is trained and tested on.
-
-    They are wandering digits, in clutter, or only turned, as its name says.
-    """
-    if variant.startswith("turned"):
-        return PosedDigits(
-            count,
-            turn=90.0,
-            sides=(28.0, 28.0),
-            centred=True,
-            split=split,
-            seed=seed,
-        )
-    pieces = FRAGMENTS if variant.endswith("clutter") else 0
-    return PosedDigits(count, fragments=pieces, split=split, seed=seed)
-
 
 def angle(matrix: Float[Tensor, "batch 2 3"]) -> Float[Tensor, " batch"]:
     """Angle of a similarity, in degrees."""
@@ -293,7 +113,7 @@ def undone(
     dict
         ``angle_r``, correlation of the applied angle and the one undone (1
         where it is always undone; 0 where nothing moves), and the same for
-        zoom and place, ``zoom_r``, ``x_r`` and ``y_r``; ``angle_error``
+        zoom and location, ``zoom_r``, ``x_r`` and ``y_r``; ``angle_error``
         and ``angle_before``, mean distance from upright in degrees, with
         the transformation and without; ``hit``, share of crops centred
         inside the digit's box.
@@ -302,12 +122,12 @@ def undone(
     turned = (left - left.median() + 180) % 360 - 180
     predicted, applied = angle(theta), -angle(pose)
     centre = (pose[:, :, :2] @ theta[:, :, 2:] + pose[:, :, 2:]).abs()
-    place = -torch.linalg.solve(pose[:, :, :2], pose[:, :, 2])
+    location = -torch.linalg.solve(pose[:, :, :2], pose[:, :, 2])
     return {
         "angle_r": _correlation(predicted, applied),
         "zoom_r": _correlation(_zoom(theta), 1 / _zoom(pose)),
-        "x_r": _correlation(theta[:, 0, 2], place[:, 0]),
-        "y_r": _correlation(theta[:, 1, 2], place[:, 1]),
+        "x_r": _correlation(theta[:, 0, 2], location[:, 0]),
+        "y_r": _correlation(theta[:, 1, 2], location[:, 1]),
         "angle_error": turned.abs().mean().item(),
         "angle_before": (applied - applied.median()).abs().mean().item(),
         "hit": (centre <= 1).all(1).float().mean().item(),
@@ -328,34 +148,6 @@ def _correlation(
     return torch.corrcoef(torch.stack([predicted, applied]))[0, 1].item()
 
 
-class Told(nn.Module):
-    """Stands for a transformer, with the transformation changed.
-
-    ``change`` maps the predicted matrices to those that are used.
-    """
-
-    def __init__(
-        self,
-        transformer: SpatialTransformer,
-        change: Callable[[Tensor], Tensor],
-    ) -> None:
-        super().__init__()
-        self.transformer = transformer
-        self.change = change
-
-    def theta(
-        self, x: Float[Tensor, "batch 1 40 40"]
-    ) -> Float[Tensor, "batch 2 3"]:
-        """Return the changed matrix."""
-        return self.change(self.transformer.theta(x))
-
-    def forward(
-        self, x: Float[Tensor, "batch 1 40 40"]
-    ) -> Float[Tensor, "batch 1 20 20"]:
-        """Crop along the changed matrix."""
-        return affine_sample(x, self.theta(x), (CROP, CROP))
-
-
 def whole_image(
     theta: Float[Tensor, "batch 2 3"],
 ) -> Float[Tensor, "batch 2 3"]:
@@ -363,7 +155,7 @@ def whole_image(
     return torch.eye(2, 3).to(theta).expand_as(theta)
 
 
-def others(
+def of_another_image(
     theta: Float[Tensor, "batch 2 3"],
 ) -> Float[Tensor, "batch 2 3"]:
     """Give each image the transformation of the next one."""
@@ -373,16 +165,15 @@ def others(
 def not_turned(
     theta: Float[Tensor, "batch 2 3"],
 ) -> Float[Tensor, "batch 2 3"]:
-    """Keep zoom and place, and read upright."""
+    """Keep zoom and location, and read upright."""
     zoom = theta[:, :, 0].norm(dim=1)[:, None, None]
     return torch.cat([zoom * whole_image(theta)[:, :, :2], theta[:, :, 2:]], 2)
 
 
-def told(model: Crop, change: Callable[[Tensor], Tensor]) -> Crop:
-    """Return a copy of the model that reads where it is told."""
+def reading_elsewhere(model: Crop, change: Callable[[Tensor], Tensor]) -> Crop:
+    """Return a copy of the model with the transformation changed."""
     changed = deepcopy(model)
-    instead = Told(changed.transformer, change)
-    changed.transformer = instead  # type: ignore[assignment]
+    changed.transformer = ChangedTransformer(changed.transformer, change)
     return changed
 
 
@@ -439,29 +230,133 @@ def by_displacement(
     }
 
 
-def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one variant; score it, its transformation, and changes of that."""
-    torch.manual_seed(seed)
-    model = (VARIANTS | STEPS)[variant][1]()
-    budget.fit(model, scenes_of(variant, budget.scenes, seed=seed), seed=seed)
-    test, pose = scenes_of(
-        variant, budget.test_scenes, split="test"
-    ).draw_posed()
-    metrics = evaluate(model, test)
-    if not isinstance(model, Crop):
-        return {"accuracy": metrics["accuracy"]}
+def undone_and_lost(
+    model: Crop, test: Scenes, pose: Float[Tensor, "count 2 3"], _: float
+) -> dict[str, float]:
+    """How far the transformation undoes the pose, and what it loses."""
     with torch.no_grad():
         frames = frames_of(model, test.images)
-        metrics |= undone(frames[-1], pose)
-        metrics["lost"] = lost(frames, test.images)
-    if model.still:
-        return metrics
-    metrics |= by_displacement(model, test, pose)
-    for name, change in [
-        ("drop_whole", whole_image),
-        ("drop_others", others),
-        ("drop_not_turned", not_turned),
-    ]:
-        changed = evaluate(told(model, change), test)
-        metrics[name] = metrics["accuracy"] - changed["accuracy"]
-    return metrics
+        return {
+            **undone(frames[-1], pose),
+            "lost": lost(frames, test.images),
+        }
+
+
+def all_of_a_transformer(
+    model: Crop,
+    test: Scenes,
+    pose: Float[Tensor, "count 2 3"],
+    accuracy: float,
+) -> dict[str, float]:
+    """The same, the accuracy near and far, and changes of what is read."""
+    changed = {
+        "whole": reading_elsewhere(model, whole_image),
+        "others": reading_elsewhere(model, of_another_image),
+        "not_turned": reading_elsewhere(model, not_turned),
+    }
+    return {
+        **undone_and_lost(model, test, pose, accuracy),
+        **by_displacement(model, test, pose),
+        **drops(accuracy, test, changed),
+    }
+
+
+FRAGMENTS = 6
+in_clutter = partial(PosedDigits, fragments=FRAGMENTS)
+only_turned = partial(PosedDigits, turn=90.0, sides=(28.0, 28.0), centred=True)
+
+
+@dataclass(frozen=True)
+class PosedVariant(Variant):
+    """A variant, and the scenes that it is trained and tested on."""
+
+    scenes: Callable[..., PosedDigits] = PosedDigits
+
+
+def _plain(
+    label: str,
+    build: Callable[[], nn.Module],
+    scenes: Callable[..., PosedDigits] = PosedDigits,
+) -> PosedVariant:
+    return PosedVariant(label, build, scenes=scenes)
+
+
+def _transformer(
+    label: str,
+    build: Callable[[], nn.Module],
+    scenes: Callable[..., PosedDigits] = PosedDigits,
+) -> PosedVariant:
+    return PosedVariant(
+        label, build, score=all_of_a_transformer, scenes=scenes
+    )
+
+
+VARIANTS = {
+    "still": PosedVariant(
+        "transformer that stays still, CNN",
+        partial(transformed, small_cnn, still=True),
+        score=undone_and_lost,
+    ),
+    "cnn": _plain("CNN on the whole image", wide_cnn),
+    "max": _plain("CNN, global max pooling", max_cnn),
+    "stn": _transformer("transformer, CNN", partial(transformed, small_cnn)),
+    "stn-upright": _transformer(
+        "transformer without an angle, CNN",
+        partial(transformed, small_cnn, transform=upright),
+    ),
+    "stn-max": _transformer(
+        "transformer, CNN with max pooling", partial(transformed, max_cnn)
+    ),
+    "max-clutter": _plain(
+        "in clutter: CNN, global max pooling", max_cnn, in_clutter
+    ),
+    "stn-clutter": _transformer(
+        "in clutter: transformer, CNN",
+        partial(transformed, small_cnn),
+        in_clutter,
+    ),
+    "turned-perceptron": _plain(
+        "only turned: perceptron",
+        partial(perceptron, CANVAS**2, 16),
+        only_turned,
+    ),
+    "turned-stn-perceptron": _transformer(
+        "only turned: transformer, perceptron",
+        partial(
+            transformed, partial(perceptron, CROP**2, 32), transform=rotation
+        ),
+        only_turned,
+    ),
+    "turned-max": _plain(
+        "only turned: CNN, global max pooling", max_cnn, only_turned
+    ),
+    "turned-stn-max": _transformer(
+        "only turned: transformer, CNN with max pooling",
+        partial(transformed, max_cnn, transform=rotation),
+        only_turned,
+    ),
+}
+STEPS = {
+    "stn": _transformer("one step", VARIANTS["stn"].build),
+    "stn-2": _transformer("two steps", partial(transformed, small_cnn, 2)),
+    "stn-4": _transformer("four steps", partial(transformed, small_cnn, 4)),
+    "stn-wide": _transformer(
+        "one step, wider localisation",
+        partial(transformed, small_cnn, width=37),
+    ),
+    "stn-twice": _transformer(
+        "two steps, sampled twice",
+        partial(transformed, small_cnn, 2, kind=ResampledTransformer),
+    ),
+}
+
+
+def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+    """Train one variant; score it, its transformation, and changes of that."""
+    chosen = (VARIANTS | STEPS)[variant]
+    torch.manual_seed(seed)
+    model = chosen.build()
+    budget.fit(model, chosen.scenes(budget.scenes, seed=seed), seed=seed)
+    test, pose = chosen.scenes(budget.test_scenes, split="test").draw_posed()
+    metrics = evaluate(model, test)
+    return metrics | chosen.score(model, test, pose, metrics["accuracy"])

@@ -16,90 +16,17 @@ from attncourse.attention import (
 )
 from attncourse.data import CuedTextures, Scenes
 from attncourse.models import AttentionCNN, AveragePooling2d
+from attncourse.models.gating import (
+    ConstantGate,
+    GatedAverage,
+    HiddenAverage,
+    LinearGate,
+)
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.runs import Variant
 
 CHANNELS = 24
-
-
-class GatedAverage(nn.Module):
-    """Gates on the channels of a map, then the average of its places."""
-
-    def __init__(self, gate: nn.Module) -> None:
-        super().__init__()
-        self.gate = gate
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels"]:
-        """Gate, then average."""
-        gated: Tensor = self.gate(x)
-        return gated.mean((2, 3))
-
-
-class HiddenAverage(nn.Module):
-    """The average of the places, then one hidden layer; no gates."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(channels, channels)
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels"]:
-        """Average, then the hidden layer."""
-        return F.relu(self.hidden(x.mean((2, 3))))
-
-
-class LinearGate(nn.Module):
-    """Gates from one linear layer, as softmax gates have it.
-
-    Parameters
-    ----------
-    channels
-        Channels of the map.
-    squash
-        Function from the scores to the gates.
-    """
-
-    def __init__(
-        self, channels: int, squash: Callable[[Tensor], Tensor]
-    ) -> None:
-        super().__init__()
-        self.score = nn.Linear(channels, channels)
-        self.squash = squash
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch channels"],
-        ]
-    ):
-        """Multiply every channel by its gate."""
-        gates = self.squash(self.score(x.mean((2, 3))))
-        output = x * gates[..., None, None]
-        return (output, gates) if return_weights else output
-
-
-class ConstantGate(nn.Module):
-    """Gates that are learned and are the same for every image."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.score = nn.Parameter(torch.zeros(channels))
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Multiply every channel by its gate."""
-        return x * self.score.sigmoid()[:, None, None]
 
 
 def frozen(channels: int, reduction: int) -> SqueezeExcitation:
@@ -122,54 +49,7 @@ def network(
 
 def gated(gate: Callable[[], nn.Module]) -> Callable[[], AttentionCNN]:
     """Return what builds the network with gates before its average."""
-    return partial(network, partial(_gated_average, gate))
-
-
-def _gated_average(gate: Callable[[], nn.Module]) -> GatedAverage:
-    return GatedAverage(gate())
-
-
-softmax = partial(SoftmaxChannelAttention, CHANNELS)
-VARIANTS = {
-    "plain": Variant("no gates", partial(network, AveragePooling2d)),
-    "wider": Variant(
-        "no gates, wider",
-        partial(network, AveragePooling2d, width=27),
-    ),
-    "hidden": Variant(
-        "no gates, a hidden layer",
-        partial(network, partial(HiddenAverage, CHANNELS)),
-    ),
-    "constant": Variant(
-        "one trained gate for all images",
-        gated(partial(ConstantGate, CHANNELS)),
-    ),
-    "frozen": Variant(
-        "random gates, not trained",
-        gated(partial(frozen, CHANNELS, reduction=2)),
-    ),
-    "se": Variant(
-        "squeeze-and-excitation",
-        gated(partial(SqueezeExcitation, CHANNELS, reduction=2)),
-    ),
-    "eca": Variant(
-        "efficient channel attention",
-        gated(partial(EfficientChannelAttention, CHANNELS)),
-    ),
-    "sigmoid": Variant(
-        "sigmoid gates, one layer",
-        gated(partial(LinearGate, CHANNELS, torch.sigmoid)),
-    ),
-    "softmax-raw": Variant("softmax gates as printed", gated(softmax)),
-    "softmax": Variant(
-        "softmax gates, times C", gated(partial(softmax, rescale=True))
-    ),
-    "tanh": Variant(
-        "tanh gates, one layer",
-        gated(partial(LinearGate, CHANNELS, torch.tanh)),
-    ),
-}
-GATED = ("frozen", "se", "eca", "sigmoid", "softmax-raw", "softmax", "tanh")
+    return partial(network, lambda: GatedAverage(gate()))
 
 
 @torch.no_grad()
@@ -178,15 +58,14 @@ def pooled_and_gates(
 ) -> tuple[Float[Tensor, "count channels"], Float[Tensor, "count channels"]]:
     """Average of the last map before the gates, and the gates.
 
-    A gate is one number for all places, so that their product is the
+    A gate is one number for all positions, so that their product is the
     average of the gated map.
     """
     pooled, gates = [], []
     gate = model.pooling.gate
-    assert isinstance(gate, nn.Module)
     for part in images.split(500):
         maps = model.features(part)
-        weights = gate(maps, return_weights=True)[1]
+        weights = gate.attend(maps).weights
         pooled.append(maps.mean((2, 3)))
         gates.append(weights * getattr(gate, "factor", 1))
     return torch.cat(pooled), torch.cat(gates)
@@ -253,19 +132,59 @@ def first_gradient(model: AttentionCNN, shown: Scenes) -> float:
     ).item()
 
 
+def _gated(label: str, gate: Callable[[], nn.Module]) -> Variant:
+    return Variant(label, gated(gate), score=intervene)
+
+
+linear = partial(LinearGate, CHANNELS)
+softmax = partial(SoftmaxChannelAttention, CHANNELS)
+VARIANTS = {
+    "plain": Variant("no gates", partial(network, AveragePooling2d)),
+    "wider": Variant(
+        "no gates, wider", partial(network, AveragePooling2d, width=27)
+    ),
+    "hidden": Variant(
+        "no gates, a hidden layer",
+        partial(network, partial(HiddenAverage, CHANNELS)),
+    ),
+    "constant": Variant(
+        "one trained gate for all images",
+        gated(partial(ConstantGate, CHANNELS)),
+    ),
+    "frozen": _gated(
+        "random gates, not trained", partial(frozen, CHANNELS, reduction=2)
+    ),
+    "se": _gated(
+        "squeeze-and-excitation",
+        partial(SqueezeExcitation, CHANNELS, reduction=2),
+    ),
+    "eca": _gated(
+        "efficient channel attention",
+        partial(EfficientChannelAttention, CHANNELS),
+    ),
+    "sigmoid": _gated(
+        "sigmoid gates, one layer", partial(linear, torch.sigmoid)
+    ),
+    "softmax-raw": _gated("softmax gates as printed", softmax),
+    "softmax": _gated(
+        "softmax gates, times C", partial(softmax, rescale=True)
+    ),
+    "tanh": _gated("tanh gates, one layer", partial(linear, torch.tanh)),
+}
+
+
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one variant; score it, its gates, and what replaces the gates.
 
     `gradient` is that of the trunk before the first step.
     """
+    chosen = VARIANTS[variant]
     torch.manual_seed(seed)
-    model = VARIANTS[variant].build()
+    model = chosen.build()
     assert isinstance(model, AttentionCNN)
     first = CuedTextures(4 * budget.batch_size, seed=seed).draw()
     gradient = first_gradient(model, first)
     budget.fit(model, CuedTextures(budget.scenes, seed=seed), seed=seed)
     scenes = CuedTextures(budget.test_scenes, split="test")
     metrics = evaluate(model, scenes.draw()) | {"gradient": gradient}
-    if variant in GATED:
-        metrics |= intervene(model, scenes)
-    return metrics
+    return metrics | chosen.score(model, scenes)

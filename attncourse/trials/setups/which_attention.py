@@ -1,7 +1,8 @@
-"""One trunk, one head, and every mechanism of the course in one place."""
+"""One trunk, one head, and every mechanism of the course in between."""
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import log
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from attncourse.attention import (
     CBAM,
     AdditivePooling2d,
+    Attended,
     AttentionPooling,
     EfficientChannelAttention,
     GeneralizedMeanPooling,
@@ -31,7 +33,7 @@ from attncourse.data import ClutteredDigits, Scenes
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
-from attncourse.trials.maps import ClassActivation
+from attncourse.trials.maps import ClassActivation, activation_scores
 from attncourse.trials.runs import Variant
 from attncourse.watching import watch
 
@@ -83,65 +85,10 @@ def zoomed() -> SpatialTransformer:
     return transformer
 
 
-def _pool(label: str, pooling: Callable[[], nn.Module]) -> Variant:
-    return Variant(label, partial(pooled_by, pooling))
-
-
-def _map(label: str, attention: Callable[[], nn.Module]) -> Variant:
-    return Variant(label, partial(on_the_map, attention))
-
-
-VARIANTS = {
-    "average": Variant("average, no attention", network),
-    "wider": Variant("average, wider", partial(network, WIDER)),
-    "widest": Variant("average, widest", partial(network, WIDEST)),
-    "max": _pool("max pooling", MaxPooling2d),
-    "gem": _pool("generalised mean", GeneralizedMeanPooling),
-    "additive": _pool(
-        "additive pooling", partial(AdditivePooling2d, CHANNELS)
-    ),
-    "query": _pool("learned query", partial(AttentionPooling, CHANNELS)),
-    "se": _map(
-        "squeeze-and-excitation",
-        partial(SqueezeExcitation, CHANNELS, REDUCTION),
-    ),
-    "eca": _map(
-        "efficient channel attention",
-        partial(EfficientChannelAttention, CHANNELS),
-    ),
-    "sk": _map("selective kernel", partial(SelectiveKernel, CHANNELS)),
-    "cbam": _map("CBAM", partial(CBAM, CHANNELS, REDUCTION)),
-    "self-attention": _map(
-        "self-attention (SAGAN)", partial(SelfAttention2d, CHANNELS)
-    ),
-    "non-local": _map("non-local block", partial(NonLocal2d, CHANNELS)),
-    "residual": _map(
-        "residual attention", partial(ResidualAttention, CHANNELS)
-    ),
-    "transformer": Variant("spatial transformer", partial(in_front, zoomed)),
-}
-# Each mechanism against a plain network that has no fewer parameters and does
-# no fewer multiply-adds.
-CONTROLS = {
-    **dict.fromkeys(("additive", "se", "eca", "cbam"), "wider"),
-    **dict.fromkeys(
-        (
-            "query",
-            "sk",
-            "self-attention",
-            "non-local",
-            "residual",
-            "transformer",
-        ),
-        "widest",
-    ),
-}
-
-
 def received(
-    weights: Float[Tensor, "batch 1 places places"],
+    weights: Float[Tensor, "batch 1 positions positions"],
 ) -> Float[Tensor, "batch 1 side side"]:
-    """What each place of a square map gets from all queries, on average."""
+    """What each position of a square map gets, mean over the queries."""
     side = int(weights.shape[-1] ** 0.5)
     got: Tensor = weights.mean(2).unflatten(-1, (side, side))
     return got
@@ -154,62 +101,45 @@ def over_channels(
     return weights.mean(1, keepdim=True)
 
 
-# The layer whose weights are a map of places, and how they become one.
-OWN_MAPS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
-    "max": ("pooling", over_channels),
-    "gem": ("pooling", over_channels),
-    "additive": ("pooling", over_channels),
-    "query": ("pooling", over_channels),
-    "cbam": ("features.attention.spatial", over_channels),
-    "self-attention": ("features.attention", received),
-    "non-local": ("features.attention", received),
-    "residual": ("features.attention", over_channels),
-    "transformer": ("features.attention", over_channels),
-}
-
-
 class OwnMap(nn.Module):
-    """A network that returns the map of its own mechanism.
+    """A network that gives the map of one of its layers.
 
     Parameters
     ----------
     model
-        A network of one of the variants in `OWN_MAPS`.
-    variant
-        Its name.
+        The network.
+    layer
+        The layer whose weights are a map of positions, by its name.
+    read
+        How they become one map.
     """
 
-    def __init__(self, model: AttentionCNN, variant: str) -> None:
+    def __init__(
+        self,
+        model: AttentionCNN,
+        layer: str,
+        read: Callable[[Tensor], Tensor],
+    ) -> None:
         super().__init__()
         self.model = model
-        self.layer, self.read = OWN_MAPS[variant]
+        self.layer, self.read = layer, read
 
     def forward(
-        self,
-        images: Float[Tensor, "batch 1 height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch 10"]
-        | tuple[Float[Tensor, "batch 10"], Float[Tensor, "batch 1 rows cols"]]
-    ):
-        """Logits, and the map; where it is empty it is flat instead."""
-        if not return_weights:
-            logits: Tensor = self.model(images)
-            return logits
+        self, images: Float[Tensor, "batch 1 height width"]
+    ) -> Float[Tensor, "batch 10"]:
+        """Logits."""
+        logits: Tensor = self.model(images)
+        return logits
+
+    def attend(
+        self, images: Float[Tensor, "batch 1 height width"]
+    ) -> Attended:
+        """The same with the map; where it is empty it is flat instead."""
         with watch(self.model) as seen:
             logits = self.model(images)
         found = self.read(seen[self.layer])
-        return logits, found + (found.sum((2, 3), keepdim=True) == 0)
-
-
-def with_map(model: AttentionCNN, variant: str) -> nn.Module:
-    """Return the network with its own map, or else its class activation."""
-    return (
-        OwnMap(model, variant)
-        if variant in OWN_MAPS
-        else ClassActivation(model)
-    )
+        flat = found.sum((2, 3), keepdim=True) == 0
+        return Attended(logits, found + flat)
 
 
 def brightest_window(
@@ -237,11 +167,11 @@ def blackened(
 
 @torch.no_grad()
 def deleted(
-    model: nn.Module, shown: Scenes, accuracy: float
+    judged: OwnMap | ClassActivation, shown: Scenes, accuracy: float
 ) -> dict[str, float]:
     """Accuracy lost without the window the map points at, and a random one."""
     size = (shown.images.shape[2], shown.images.shape[3])
-    _, maps = model(shown.images, return_weights=True)
+    maps = judged.attend(shown.images).weights
     random = torch.Generator().manual_seed(0)
     count = len(shown.labels)
     windows = {
@@ -254,22 +184,130 @@ def deleted(
     lost = {}
     for name, window in windows.items():
         changed = Scenes(blackened(shown.images, *window), shown.labels, None)
-        lost[name] = accuracy - evaluate(model, changed)["accuracy"]
+        lost[name] = accuracy - evaluate(judged, changed)["accuracy"]
     return lost
 
 
+Judge = Callable[[AttentionCNN], OwnMap | ClassActivation]
+
+
+@dataclass(frozen=True)
+class MappedVariant(Variant):
+    """A variant, and what gives the network the map it is judged by."""
+
+    judge: Judge = ClassActivation
+
+
+def activation(model: AttentionCNN, shown: Scenes) -> dict[str, float]:
+    """Score the class activation map, beside the mechanism's own."""
+    return activation_scores(model, shown)
+
+
+def _map_of(
+    layer: str, read: Callable[[Tensor], Tensor] = over_channels
+) -> Judge:
+    return partial(OwnMap, layer=layer, read=read)
+
+
+def _pool(label: str, pooling: Callable[[], nn.Module]) -> MappedVariant:
+    return MappedVariant(
+        label,
+        partial(pooled_by, pooling),
+        score=activation,
+        judge=_map_of("pooling"),
+    )
+
+
+def _channels(label: str, attention: Callable[[], nn.Module]) -> MappedVariant:
+    return MappedVariant(label, partial(on_the_map, attention))
+
+
+def _positions(
+    label: str,
+    attention: Callable[[], nn.Module],
+    judge: Judge,
+) -> MappedVariant:
+    return MappedVariant(
+        label, partial(on_the_map, attention), score=activation, judge=judge
+    )
+
+
+VARIANTS = {
+    "average": MappedVariant("average, no attention", network),
+    "wider": MappedVariant("average, wider", partial(network, WIDER)),
+    "widest": MappedVariant("average, widest", partial(network, WIDEST)),
+    "max": _pool("max pooling", MaxPooling2d),
+    "gem": _pool("generalised mean", GeneralizedMeanPooling),
+    "additive": _pool(
+        "additive pooling", partial(AdditivePooling2d, CHANNELS)
+    ),
+    "query": MappedVariant(
+        "learned query",
+        partial(pooled_by, partial(AttentionPooling, CHANNELS)),
+        judge=_map_of("pooling"),
+    ),
+    "se": _channels(
+        "squeeze-and-excitation",
+        partial(SqueezeExcitation, CHANNELS, REDUCTION),
+    ),
+    "eca": _channels(
+        "efficient channel attention",
+        partial(EfficientChannelAttention, CHANNELS),
+    ),
+    "sk": _channels("selective kernel", partial(SelectiveKernel, CHANNELS)),
+    "cbam": _positions(
+        "CBAM",
+        partial(CBAM, CHANNELS, REDUCTION),
+        _map_of("features.attention.spatial"),
+    ),
+    "self-attention": _positions(
+        "self-attention (SAGAN)",
+        partial(SelfAttention2d, CHANNELS),
+        _map_of("features.attention", received),
+    ),
+    "non-local": _positions(
+        "non-local block",
+        partial(NonLocal2d, CHANNELS),
+        _map_of("features.attention", received),
+    ),
+    "residual": _positions(
+        "residual attention",
+        partial(ResidualAttention, CHANNELS),
+        _map_of("features.attention"),
+    ),
+    "transformer": MappedVariant(
+        "spatial transformer",
+        partial(in_front, zoomed),
+        judge=_map_of("features.attention"),
+    ),
+}
+# Each mechanism against a plain network that has no fewer parameters and does
+# no fewer multiply-adds.
+CONTROLS = {
+    **dict.fromkeys(("additive", "se", "eca", "cbam"), "wider"),
+    **dict.fromkeys(
+        (
+            "query",
+            "sk",
+            "self-attention",
+            "non-local",
+            "residual",
+            "transformer",
+        ),
+        "widest",
+    ),
+}
+
+
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
-    """Train one variant; score it and its map, and delete what that points at."""
+    """Train one variant; score it and its map, delete what that points at."""
+    chosen = VARIANTS[variant]
     torch.manual_seed(seed)
-    model = VARIANTS[variant].build()
+    model = chosen.build()
     assert isinstance(model, AttentionCNN)
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     test = scenes(budget.test_scenes, split="test").draw()
-    mapped = with_map(model, variant)
+    mapped = chosen.judge(model)
     metrics = evaluate(mapped, test)
     metrics |= deleted(mapped, test, metrics["accuracy"])
-    if variant in OWN_MAPS and variant not in ("query", "transformer"):
-        activation = evaluate(ClassActivation(model), test)
-        metrics["cam_mass"] = activation["mass"]
-        metrics["cam_pointing"] = activation["pointing"]
-    return metrics
+    return metrics | chosen.score(model, test)
