@@ -1,7 +1,7 @@
 """Collect the attention weights of a model while it runs."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from inspect import signature
 from typing import Any
 
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 def watch(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Record the weights of every attention layer in ``model``.
 
-    Watched are the course's layers and any module of your own whose
-    ``forward`` takes ``return_weights``, ``nn.MultiheadAttention`` (weights
-    of each head, not their mean) and the attention layers of timm. The
-    model computes the same outputs as before, without its fused kernels,
-    and is as it was when the block ends.
+    Watched are the course's layers and any module of your own that has
+    ``attend``, or takes ``return_weights`` in its ``forward``;
+    ``nn.MultiheadAttention`` (weights of each head, not their mean); and the
+    attention layers of timm. Of layers inside each other the innermost is
+    watched. The model computes the same outputs as before, without its fused
+    kernels, and is as it was when the block ends.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def watch(model: nn.Module) -> Iterator[dict[str, Tensor]]:
         raise ValueError(
             f"{type(model).__name__} has no attention layer to watch: none "
             f"of its modules is an nn.MultiheadAttention, an attention layer "
-            f"of timm, or takes `return_weights` in its forward"
+            f"of timm, or has `attend`"
         )
     # In eval mode torch's transformer layers skip their attention module.
     fast_path = torch.backends.mha.get_fastpath_enabled()
@@ -64,7 +65,7 @@ def watch(model: nn.Module) -> Iterator[dict[str, Tensor]]:
         yield maps
 
 
-Watcher = Callable[[nn.Module, str, dict[str, Tensor]], Any]
+Watcher = Callable[[Any, str, dict[str, Tensor]], AbstractContextManager[None]]
 
 
 def _watcher_for(module: nn.Module) -> Watcher | None:
@@ -73,21 +74,31 @@ def _watcher_for(module: nn.Module) -> Watcher | None:
     if _gives_weights(module) and not any(
         _gives_weights(child) for child in module.modules() if child != module
     ):
-        return _watch_argument if _takes_weights(module) else _watch_own
+        return _watch_attend if _attends(module) else _watch_argument
     if hasattr(module, "fused_attn") and hasattr(module, "attn_drop"):
         return _watch_timm
     return None
 
 
 def _gives_weights(module: nn.Module) -> bool:
-    return _attends(module) or _takes_weights(module)
+    return _attends(module) or _takes_argument(module)
 
 
 def _attends(module: nn.Module) -> bool:
-    return callable(getattr(module, "attend", None))
+    """Whether `attend` belongs to the same `forward`.
+
+    A class that overrides `forward` alone may have inherited the weights of
+    another computation.
+    """
+    for kind in type(module).__mro__:
+        if "attend" in vars(kind):
+            return True
+        if "forward" in vars(kind):
+            return False
+    return False
 
 
-def _takes_weights(module: nn.Module) -> bool:
+def _takes_argument(module: nn.Module) -> bool:
     return "return_weights" in signature(module.forward).parameters
 
 
@@ -96,32 +107,39 @@ def _replaced(
     module: nn.Module, **methods: Callable[..., Any]
 ) -> Iterator[None]:
     """Shadow methods of the class, on this instance, for a while."""
+    kept = {name: vars(module).get(name) for name in methods}
     for name, method in methods.items():
         setattr(module, name, method)
     try:
         yield
     finally:
-        for name in methods:
-            delattr(module, name)
+        for name, before in kept.items():
+            if before is None:
+                delattr(module, name)
+            else:
+                setattr(module, name, before)
 
 
-def _watch_own(module: nn.Module, name: str, maps: dict[str, Tensor]) -> Any:
-    attend = module.attend
+def _watch_attend(
+    module: Any, name: str, maps: dict[str, Tensor]
+) -> AbstractContextManager[None]:
+    plain = {"forward": module.forward, "attend": module.attend}
 
-    def recording(*args: Any, **rest: Any) -> Any:
-        attended = attend(*args, **rest)
+    def attend(*args: Any, **rest: Any) -> Any:
+        with _replaced(module, **plain):  # each may call the other
+            attended = module.attend(*args, **rest)
         maps[name] = attended[1].detach()
         return attended
 
     def forward(*args: Any, **rest: Any) -> Any:
-        return recording(*args, **rest)[0]
+        return attend(*args, **rest)[0]
 
-    return _replaced(module, forward=forward, attend=recording)
+    return _replaced(module, forward=forward, attend=attend)
 
 
 def _watch_argument(
-    module: nn.Module, name: str, maps: dict[str, Tensor]
-) -> Any:
+    module: Any, name: str, maps: dict[str, Tensor]
+) -> AbstractContextManager[None]:
     forward = module.forward
 
     def recording(
@@ -134,7 +152,9 @@ def _watch_argument(
     return _replaced(module, forward=recording)
 
 
-def _watch_torch(module: nn.Module, name: str, maps: dict[str, Tensor]) -> Any:
+def _watch_torch(
+    module: Any, name: str, maps: dict[str, Tensor]
+) -> AbstractContextManager[None]:
     forward = module.forward
     parameters = signature(forward)
 

@@ -15,7 +15,7 @@ def test_the_innermost_layers_are_watched_and_outputs_stay() -> None:
     with watch(net) as maps:
         assert_close(net(images), expected)
     assert list(maps) == ["pooling"]
-    assert_close(maps["pooling"], net(images, return_weights=True)[1])
+    assert_close(maps["pooling"], net.attend(images)[1])
     assert not maps["pooling"].requires_grad
 
 
@@ -30,7 +30,7 @@ def test_a_caller_who_asks_for_weights_still_gets_them() -> None:
     layer = AdditivePooling2d(5)
     x = torch.randn(2, 5, 7, 11)
     with watch(layer) as maps:
-        pooled, weights = layer(x, return_weights=True)
+        pooled, weights = layer.attend(x)
     assert_close(pooled, layer(x))
     assert_close(maps[""], weights)
 
@@ -41,7 +41,7 @@ def test_the_last_call_counts() -> None:
     with watch(layer) as maps:
         layer(first)
         layer(last)
-    assert_close(maps[""], layer(last, return_weights=True)[1])
+    assert_close(maps[""], layer.attend(last)[1])
 
 
 @pytest.mark.parametrize("need_weights", [True, False])

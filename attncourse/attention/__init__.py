@@ -1,7 +1,7 @@
 """The mechanisms, one file each; they need torch and nothing of the course.
 
-Every module returns its output, and with ``return_weights=True`` the pair
-``(output, weights)``. Masks are boolean with True = may be attended.
+``layer(x)`` returns the output, ``layer.attend(x)`` the pair
+``Attended(output, weights)``. Masks are boolean with True = may be attended.
 """
 
 from attncourse.attention.additive import AdditiveAttention, AdditivePooling2d

@@ -1,4 +1,4 @@
-r"""Additive attention: a small network scores each pair, or each place.
+r"""Additive attention: a small network scores each pair, or each position.
 
 .. math::
 
@@ -6,16 +6,18 @@ r"""Additive attention: a small network scores each pair, or each place.
    \alpha_{ij} = \operatorname{softmax}_j(e_{ij})
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from attncourse.attention._kernels import additive_scores
 from attncourse.attention.attended import Attended
-from attncourse.attention.masking import check_mask, masked_softmax
-
-QUERIES_PER_BLOCK = 32
+from attncourse.attention.maps import check_map, check_tokens
+from attncourse.attention.masking import (
+    check_mask,
+    masked_softmax,
+    masked_softmax_2d,
+)
 
 
 class AdditiveAttention(nn.Module):
@@ -46,13 +48,19 @@ class AdditiveAttention(nn.Module):
     Notes
     -----
     Cost for n queries and m keys: :math:`nm h` tanh and multiply-adds after
-    both projections, h the hidden width. Queries are scored in blocks, so
-    that the (queries, keys, hidden) tensor never exists as a whole.
+    both projections, h the hidden width.
 
     References
     ----------
     Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly
     Learning to Align and Translate", ICLR 2015.
+
+    Examples
+    --------
+    >>> layer = AdditiveAttention(query_dim=8, key_dim=16, hidden_dim=32)
+    >>> query, memory = torch.randn(2, 1, 8), torch.randn(2, 5, 16)
+    >>> layer(query, memory, memory).shape
+    torch.Size([2, 1, 16])
     """
 
     def __init__(self, query_dim: int, key_dim: int, hidden_dim: int) -> None:
@@ -70,15 +78,7 @@ class AdditiveAttention(nn.Module):
         key: Float[Tensor, "batch keys key_dim"],
         value: Float[Tensor, "batch keys value_dim"],
         mask: Bool[Tensor, "..."] | None = None,
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch queries value_dim"]
-        | tuple[
-            Float[Tensor, "batch queries value_dim"],
-            Float[Tensor, "batch 1 queries keys"],
-        ]
-    ):
+    ) -> Float[Tensor, "batch queries value_dim"]:
         """Mix the values by the learned score of each query with each key.
 
         Parameters
@@ -88,9 +88,36 @@ class AdditiveAttention(nn.Module):
         mask
             True = may be attended; broadcastable to (batch, 1, queries,
             keys). A query with nothing to attend gets zeros.
-        return_weights
-            Also return the weights, with one head.
         """
+        return self.attend(query, key, value, mask).output
+
+    def attend(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
+        value: Float[Tensor, "batch keys value_dim"],
+        mask: Bool[Tensor, "..."] | None = None,
+    ) -> Attended:
+        """The same with the weights, (batch, 1, queries, keys)."""
+        self._check(query, key, value, mask)
+        weights = masked_softmax(self.scores(query, key).unsqueeze(1), mask)
+        return Attended(weights.squeeze(1).to(value.dtype) @ value, weights)
+
+    def scores(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
+    ) -> Float[Tensor, "batch queries keys"]:
+        """Score every pair, before the softmax."""
+        return additive_scores(
+            self.query(query), self.key(key), self.score.weight
+        )
+
+    def _check(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
+    ) -> None:
+        check_tokens("query", query, self.query.in_features)
+        check_tokens("key", key, self.key.in_features)
         if not query.shape[0] == key.shape[0] == value.shape[0]:
             raise ValueError(
                 f"query, key and value need the same batch size, got "
@@ -101,34 +128,11 @@ class AdditiveAttention(nn.Module):
                 f"key and value need the same number of tokens, got "
                 f"{key.shape[1]} and {value.shape[1]}"
             )
-        pairs = (query.shape[0], 1, query.shape[1], key.shape[1])
-        check_mask(mask, pairs)
-        scores = self._scores(self.query(query), self.key(key)).unsqueeze(1)
-        weights = masked_softmax(scores, mask)
-        output = weights.squeeze(1).to(value.dtype) @ value
-        return (output, weights) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
-
-    def _scores(
-        self,
-        query: Float[Tensor, "batch queries hidden"],
-        key: Float[Tensor, "batch keys hidden"],
-    ) -> Float[Tensor, "batch queries keys"]:
-        if torch.compiler.is_compiling():  # it fuses all of this into one
-            pairs = torch.tanh(query.unsqueeze(2) + key.unsqueeze(1))
-            return (pairs * self.score.weight.squeeze(0)).sum(-1)
-        blocks = [
-            self.score(torch.tanh(block.unsqueeze(2) + key.unsqueeze(1)))
-            for block in query.split(QUERIES_PER_BLOCK, dim=1)
-        ]
-        return torch.cat(blocks, dim=1).squeeze(-1)
+        check_mask(mask, (len(query), 1, query.shape[1], key.shape[1]))
 
 
 class AdditivePooling2d(nn.Module):
-    r"""Pool a feature map to one vector by a learned score for each place.
+    r"""Pool a map to one vector by a learned score for each position.
 
     .. math::
 
@@ -154,7 +158,7 @@ class AdditivePooling2d(nn.Module):
 
     Notes
     -----
-    Cost for N = H x W places: :math:`N(Ca + a + C)` multiply-adds,
+    Cost for N = H x W positions: :math:`N(Ca + a + C)` multiply-adds,
     :math:`a(C + 2)` weights. Any map size.
 
     References
@@ -162,6 +166,14 @@ class AdditivePooling2d(nn.Module):
     Raffel and Ellis, "Feed-Forward Networks with Attention Can Solve Some
     Long-Term Memory Problems", 2015; Ilse, Tomczak and Welling,
     "Attention-based Deep Multiple Instance Learning", ICML 2018.
+
+    Examples
+    --------
+    >>> pooled, weights = AdditivePooling2d(32).attend(
+    ...     torch.randn(2, 32, 15, 15)
+    ... )
+    >>> pooled.shape, weights.shape
+    (torch.Size([2, 32]), torch.Size([2, 1, 15, 15]))
     """
 
     def __init__(self, channels: int, hidden_dim: int | None = None) -> None:
@@ -176,16 +188,8 @@ class AdditivePooling2d(nn.Module):
         self,
         x: Float[Tensor, "batch channels height width"],
         mask: Bool[Tensor, "..."] | None = None,
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Average the places of the map, each by its own weight.
+    ) -> Float[Tensor, "batch channels"]:
+        """Average the positions of the map, each by its own weight.
 
         Parameters
         ----------
@@ -194,36 +198,37 @@ class AdditivePooling2d(nn.Module):
         mask
             True = may be attended; broadcastable to (batch, 1, height,
             width). A sample with nothing to attend gets zeros.
-        return_weights
-            Also return the weights; they sum to one over height and width.
+        """
+        return self.attend(x, mask).output
+
+    def attend(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        mask: Bool[Tensor, "..."] | None = None,
+    ) -> Attended:
+        """The same with the weights, (batch, 1, height, width).
+
+        Those of a sample sum to one over height and width.
         """
         scores = self.scores(x)
         check_mask(mask, tuple(scores.shape))
-        if mask is not None:
-            mask = mask.expand(scores.shape).flatten(2)
-        weights = masked_softmax(scores.flatten(2), mask)
-        weights = weights.unflatten(2, scores.shape[2:])
-        pooled = weighted_sum(x, weights)
-        return (pooled, weights) if return_weights else pooled
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        weights = masked_softmax_2d(scores, mask)
+        return Attended(weighted_sum(x, weights), weights)
 
     def scores(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch 1 height width"]:
-        """Score every place, before the softmax."""
-        scores: Tensor = self.score(torch.tanh(self.hidden(x)))
-        return scores
+        """Score every position, before the softmax."""
+        check_map(x, self.hidden.in_channels)
+        return self.score(torch.tanh(self.hidden(x)))
 
 
 def weighted_sum(
     x: Float[Tensor, "batch channels height width"],
     weights: Float[Tensor, "batch 1 height width"],
 ) -> Float[Tensor, "batch channels"]:
-    """Sum the places of a map, each times its weight."""
-    # (batch, channels, places) @ (batch, places, 1)
+    """Sum the positions of a map, each times its weight."""
+    # (batch, channels, positions) @ (batch, positions, 1)
     pooled = x.flatten(2) @ weights.to(x.dtype).flatten(2).mT
     return pooled.squeeze(-1)
 

@@ -6,14 +6,16 @@ r"""Pooling with a learned query.
    \right) X W_v \, W_o \quad\text{for each of } h \text{ heads}
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
-from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.dot_product import (
+    attention_weights,
+    scaled_dot_product_attention,
+)
+from attncourse.attention.maps import check_map
 
 
 class AttentionPooling(nn.Module):
@@ -49,6 +51,14 @@ class AttentionPooling(nn.Module):
     ----------
     Lee et al., "Set Transformer", ICML 2019 (pooling by attention, here
     without the residual block behind it).
+
+    Examples
+    --------
+    >>> pooled, weights = AttentionPooling(64, heads=4).attend(
+    ...     torch.randn(2, 64, 7, 7)
+    ... )
+    >>> pooled.shape, weights.shape
+    (torch.Size([2, 64]), torch.Size([2, 4, 7, 7]))
     """
 
     def __init__(self, channels: int, heads: int = 1) -> None:
@@ -66,44 +76,44 @@ class AttentionPooling(nn.Module):
         self.output = nn.Linear(channels, channels)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch heads height width"],
-        ]
-    ):
-        """Pool; the weights of each head sum to one over the map."""
-        tokens = x.flatten(2).mT  # (batch, places, channels)
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels"]:
+        """Pool the map."""
+        query, key, value = self._heads(x)
+        return self._merge(scaled_dot_product_attention(query, key, value))
+
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights, (batch, heads, height, width).
+
+        Those of a head sum to one over the map.
+        """
+        query, key, value = self._heads(x)
+        weights = attention_weights(query, key)  # (batch, heads, 1, N)
+        return Attended(
+            self._merge(weights.to(value.dtype) @ value),
+            weights.squeeze(2).unflatten(-1, x.shape[2:]),
+        )
+
+    def _heads(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        check_map(x, self.key.in_features)
+        tokens = x.flatten(2).mT  # (batch, positions, channels)
         query = self.query.expand(x.shape[0], 1, -1)
-        pooled = scaled_dot_product_attention(
+        return (
             self._split(query),  # (batch, heads, 1, C/h)
             self._split(self.key(tokens)),
             self._split(self.value(tokens)),
-            return_weights=return_weights,
         )
-        if isinstance(pooled, tuple):
-            pooled, weights = pooled
-            maps = weights.squeeze(2).unflatten(-1, x.shape[2:])
-            return self._merge(pooled), maps
-        return self._merge(pooled)
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
 
     def _split(
         self, tokens: Float[Tensor, "batch tokens channels"]
     ) -> Float[Tensor, "batch heads tokens head_dim"]:
-        heads: Tensor = tokens.unflatten(-1, (self.heads, -1))
-        return heads.transpose(1, 2)
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _merge(
         self, pooled: Float[Tensor, "batch heads 1 head_dim"]
     ) -> Float[Tensor, "batch channels"]:
-        merged: Tensor = self.output(pooled.flatten(1))
-        return merged
+        return self.output(pooled.flatten(1))

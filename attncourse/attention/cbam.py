@@ -11,13 +11,17 @@ r"""CBAM: gate the channels, then the places.
    y = M_s \odot x'
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention._kernels import (
+    largest_over_channels,
+    largest_over_positions,
+)
 from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map, check_odd, reduced
 
@@ -53,6 +57,10 @@ class ChannelGate(nn.Module):
         Channels C of the map.
     reduction
         The hidden layer has C / reduction units; must divide C.
+    hidden_dim
+        Units of the hidden layer, instead of ``reduction``.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
@@ -70,42 +78,38 @@ class ChannelGate(nn.Module):
     ECCV 2018.
     """
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 16,
+        *,
+        hidden_dim: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
-        hidden = reduced(channels, reduction)
-        self.reduce = nn.Linear(channels, hidden, bias=False)
-        self.expand = nn.Linear(hidden, channels, bias=False)
+        hidden_dim = reduced(channels, reduction, hidden_dim)
+        self.reduce = nn.Linear(
+            channels, hidden_dim, bias=False, device=device, dtype=dtype
+        )
+        self.expand = nn.Linear(
+            hidden_dim, channels, bias=False, device=device, dtype=dtype
+        )
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch channels"],
-        ]
-    ):
-        """Multiply every channel by its gate.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Multiply every channel by its gate."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the gates, each between zero and one.
-        """
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the gates, (batch, channels)."""
         check_map(x, self.reduce.in_features)
         average = F.adaptive_avg_pool2d(x, 1).flatten(1)
-        gates = self.gates(average, _largest_over_places(x))
-        output = x * gates[..., None, None]
-        return (output, gates) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        gates = self.gates(average, largest_over_positions(x))
+        return Attended(x * gates[..., None, None], gates)
 
     def gates(
         self,
@@ -113,8 +117,8 @@ class ChannelGate(nn.Module):
         largest: Float[Tensor, "batch channels"],
     ) -> Float[Tensor, "batch channels"]:
         """Turn the two descriptors into one gate for each channel."""
-        hidden = F.relu(self.reduce(torch.stack([average, largest])))
-        return torch.sigmoid(self.expand(hidden.sum(0)))
+        hidden = F.relu(self.reduce(average)) + F.relu(self.reduce(largest))
+        return torch.sigmoid(self.expand(hidden))
 
 
 class SpatialGate(nn.Module):
@@ -131,6 +135,8 @@ class SpatialGate(nn.Module):
     ----------
     kernel_size
         Side k of the filter, odd.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
@@ -149,45 +155,41 @@ class SpatialGate(nn.Module):
     ECCV 2018.
     """
 
-    def __init__(self, kernel_size: int = 7) -> None:
+    def __init__(
+        self,
+        kernel_size: int = 7,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         check_odd("kernel_size", kernel_size)
         self.filter = nn.Conv2d(
-            2, 1, kernel_size, padding=kernel_size // 2, bias=False
+            2,
+            1,
+            kernel_size,
+            padding=kernel_size // 2,
+            bias=False,
+            device=device,
+            dtype=dtype,
         )
-        self.norm = nn.BatchNorm2d(1)
+        self.norm = nn.BatchNorm2d(1, device=device, dtype=dtype)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Multiply every place by its gate.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Multiply every position by its gate."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the gates, each between zero and one.
-        """
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the gates, (batch, 1, height, width)."""
         check_map(x)
         average = x.mean(1, keepdim=True)
-        descriptors = torch.cat([average, _largest_over_channels(x)], dim=1)
+        descriptors = torch.cat([average, largest_over_channels(x)], dim=1)
         gates = torch.sigmoid(self.norm(self.filter(descriptors)))
-        output = x * gates
-        return (output, gates) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        return Attended(x * gates, gates)
 
 
 class CBAM(nn.Module):
@@ -206,9 +208,13 @@ class CBAM(nn.Module):
         Of the channel gate; must divide C.
     kernel_size
         Of the spatial gate, odd.
+    hidden_dim
+        Hidden units of the channel gate, instead of ``reduction``.
     spatial_first
         Gate the places first, then the channels. The paper found the other
         order slightly better.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
@@ -225,6 +231,12 @@ class CBAM(nn.Module):
     ----------
     Woo, Park, Lee and Kweon, "CBAM: Convolutional Block Attention Module",
     ECCV 2018.
+
+    Examples
+    --------
+    >>> output, gates = CBAM(64).attend(torch.randn(2, 64, 8, 8))
+    >>> gates.channel.shape, gates.spatial.shape
+    (torch.Size([2, 64]), torch.Size([2, 1, 8, 8]))
     """
 
     def __init__(
@@ -233,67 +245,42 @@ class CBAM(nn.Module):
         reduction: int = 16,
         kernel_size: int = 7,
         *,
+        hidden_dim: int | None = None,
         spatial_first: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.channel = ChannelGate(channels, reduction)
-        self.spatial = SpatialGate(kernel_size)
+        self.channel = ChannelGate(
+            channels,
+            reduction,
+            hidden_dim=hidden_dim,
+            device=device,
+            dtype=dtype,
+        )
+        self.spatial = SpatialGate(kernel_size, device=device, dtype=dtype)
         self.spatial_first = spatial_first
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[Float[Tensor, "batch channels height width"], CBAMWeights]
-    ):
-        """Apply both gates, one after the other.
-
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return both gates, as ``weights.channel`` (batch, channels)
-            and ``weights.spatial`` (batch, 1, height, width).
-        """
-        gates = (self.channel, self.spatial)
-        first, second = gates[::-1] if self.spatial_first else gates
-        if not return_weights:
-            output: Tensor = second(first(x))
-            return output
-        x, earlier = first(x, return_weights=True)
-        x, later = second(x, return_weights=True)
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Apply both gates, one after the other."""
         if self.spatial_first:
-            return x, CBAMWeights(channel=later, spatial=earlier)
-        return x, CBAMWeights(channel=earlier, spatial=later)
+            return self.channel(self.spatial(x))
+        return self.spatial(self.channel(x))
 
-    def attend(self, *inputs: Any, **options: Any) -> AttendedTwice:
-        """The output and the weights."""
-        return AttendedTwice(
-            *self.forward(*inputs, return_weights=True, **options)
-        )
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> AttendedTwice:
+        """The same with both gates.
 
-
-def _largest_over_places(x: Tensor) -> Tensor:
-    if _goes_backward(x):
-        return F.adaptive_max_pool2d(x, 1).flatten(1)
-    return x.amax((2, 3))
-
-
-def _largest_over_channels(x: Tensor) -> Tensor:
-    if _goes_backward(x):
-        return x.max(1, keepdim=True).values
-    return x.amax(1, keepdim=True)
-
-
-def _goes_backward(x: Tensor) -> bool:
-    """Of torch's maxima, ``amax`` has the fast forward, slow backward.
-
-    It shares the gradient among ties, the others give it to one place. A
-    compiler makes its own kernel of ``amax``.
-    """
-    eager = not torch.compiler.is_compiling()
-    return eager and torch.is_grad_enabled() and x.requires_grad
+        ``weights.channel`` is (batch, channels), ``weights.spatial`` (batch,
+        1, height, width).
+        """
+        if self.spatial_first:
+            x, spatial = self.spatial.attend(x)
+            x, channel = self.channel.attend(x)
+        else:
+            x, channel = self.channel.attend(x)
+            x, spatial = self.spatial.attend(x)
+        return AttendedTwice(x, CBAMWeights(channel, spatial))

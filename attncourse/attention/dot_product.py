@@ -7,10 +7,11 @@ r"""Scaled dot-product attention.
 """
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attncourse.attention._kernels import fused_attention
+from attncourse.attention.maps import check_floats
 from attncourse.attention.masking import (
     check_broadcast,
     check_mask,
@@ -25,21 +26,16 @@ def scaled_dot_product_attention(
     mask: Bool[Tensor, "..."] | None = None,
     *,
     score_bias: Float[Tensor, "..."] | None = None,
-    return_weights: bool = False,
-) -> (
-    Float[Tensor, "*batch queries value_dim"]
-    | tuple[
-        Float[Tensor, "*batch queries value_dim"],
-        Float[Tensor, "*batch queries keys"],
-    ]
-):
+    scale: float | None = None,
+) -> Float[Tensor, "*batch queries value_dim"]:
     r"""Mix values by the similarity of their keys to each query.
 
     .. math:: o_i = \sum_j \operatorname{softmax}_j
               \!\left(\frac{q_i^\top k_j}{\sqrt{d}}\right) v_j
 
     Dividing by :math:`\sqrt d` keeps the variance of the scores at one when
-    the entries of query and key have variance one.
+    the entries of query and key have variance one. The weights alone come
+    from :func:`attention_weights`.
 
     Parameters
     ----------
@@ -54,10 +50,8 @@ def scaled_dot_product_attention(
     score_bias
         Added to the scores before the softmax, for example a relative
         position bias; broadcastable to (..., queries, keys).
-    return_weights
-        Also return the weights (..., queries, keys), in at least float32.
-        They cost queries x keys numbers; without them the fused kernel
-        never stores them.
+    scale
+        Factor of the products; :math:`1/\sqrt d` by default.
 
     Raises
     ------
@@ -66,39 +60,23 @@ def scaled_dot_product_attention(
 
     Notes
     -----
-    Cost: queries x keys x (dim + value_dim) multiply-adds.
+    Cost: queries x keys x (dim + value_dim) multiply-adds. The weights are
+    never stored as a whole.
 
     References
     ----------
     Vaswani et al., "Attention Is All You Need", NIPS 2017.
+
+    Examples
+    --------
+    >>> query, key, value = torch.randn(3, 2, 5, 16).unbind()
+    >>> scaled_dot_product_attention(query, key, value).shape
+    torch.Size([2, 5, 16])
     """
     _check_shapes(query, key, value)
-    pairs = (*query.shape[:-1], key.shape[-2])
-    check_mask(mask, pairs)
-    check_broadcast("score_bias", score_bias, pairs)
-    if return_weights:
-        weights = dot_product_weights(query, key, mask, score_bias)
-        return weights.to(value.dtype) @ value, weights
-    return _fused(query, key, value, mask, score_bias)
-
-
-def dot_product_weights(
-    query: Float[Tensor, "*batch queries dim"],
-    key: Float[Tensor, "*batch keys dim"],
-    mask: Bool[Tensor, "..."] | None = None,
-    score_bias: Float[Tensor, "..."] | None = None,
-) -> Float[Tensor, "*batch queries keys"]:
-    """Weights of every query over the keys; each row sums to one.
-
-    The product is taken in at least float32: in half precision that of
-    large vectors overflows, and an infinite score makes NaN.
-    """
-    dtype = torch.promote_types(query.dtype, torch.float32)
-    query, key = query.to(dtype), key.to(dtype)
-    scores = (query * query.shape[-1] ** -0.5) @ key.mT
-    if score_bias is not None:
-        scores = scores + score_bias
-    return masked_softmax(scores, mask)
+    _check_scores(query, key, mask, score_bias)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    return fused_attention(query, key, value, mask, score_bias, scale)
 
 
 def attention_weights(
@@ -107,85 +85,78 @@ def attention_weights(
     mask: Bool[Tensor, "..."] | None = None,
     *,
     score_bias: Float[Tensor, "..."] | None = None,
+    scale: float | None = None,
 ) -> Float[Tensor, "*batch queries keys"]:
-    """Weights of every query over the keys; each row sums to one."""
-    _check_shapes(query, key, key)
-    pairs = (*query.shape[:-1], key.shape[-2])
-    check_mask(mask, pairs)
-    check_broadcast("score_bias", score_bias, pairs)
-    return dot_product_weights(query, key, mask, score_bias)
+    r"""Weights of every query over the keys; each row sums to one.
 
+    .. math:: a_{ij} = \operatorname{softmax}_j
+              \!\left(\frac{q_i^\top k_j}{\sqrt{d}}\right)
 
-def _fused(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    score_bias: Tensor | None,
-) -> Tensor:
-    """Hand over to torch's fused kernel in the layout it accepts.
+    Parameters are those of :func:`scaled_dot_product_attention`. The
+    product is taken in at least float32: in half precision that of large
+    vectors overflows, and an infinite score makes NaN.
 
-    With unequal widths, a last axis that is not contiguous, a rank other
-    than 3 and 4, or a mask of rank 3 for queries of rank 4, torch falls back
-    to a kernel that stores all weights, and does not say so. Zeros added to
-    the width change no score and no value.
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together or the mask is not boolean.
+
+    Notes
+    -----
+    Cost: queries x keys x dim multiply-adds; queries x keys numbers.
+
+    References
+    ----------
+    Vaswani et al., "Attention Is All You Need", NIPS 2017.
+
+    Examples
+    --------
+    >>> query, key = torch.randn(2, 2, 5, 16).unbind()
+    >>> attention_weights(query, key).shape
+    torch.Size([2, 5, 5])
     """
-    dim, value_dim = query.shape[-1], value.shape[-1]
-    width = max(dim, value_dim)
-    shape = (*query.shape[:-1], value_dim)
-    pairs = (*query.shape[:-1], key.shape[-2])
-    empty = None
+    _check_shapes(query, key)
+    _check_scores(query, key, mask, score_bias)
+    exact = torch.promote_types(query.dtype, torch.float32)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = scale * query.to(exact) @ key.to(exact).mT
     if score_bias is not None:
-        if mask is not None:
-            empty = ~mask.any(-1, keepdim=True)
-            score_bias = score_bias.masked_fill(~(mask | empty), -torch.inf)
-        mask = score_bias.to(query.dtype)
-    if mask is not None and len(pairs) not in (3, 4):
-        mask = mask.expand(pairs).reshape(-1, *pairs[-2:])
-    elif mask is not None and mask.ndim == 3 and len(pairs) == 4:
-        mask = mask.unsqueeze(0)
-    output = F.scaled_dot_product_attention(
-        _fit(query, width),
-        _fit(key, width),
-        _fit(value, width),
-        attn_mask=mask,
-        scale=dim**-0.5,
-    )
-    output = output[..., :value_dim].reshape(shape)
-    return output if empty is None else output.masked_fill(empty, 0)
+        scores = scores + score_bias
+    return masked_softmax(scores, mask)
 
 
-def _fit(
-    tokens: Float[Tensor, "*batch tokens dim"], width: int
-) -> Float[Tensor, "..."]:
-    """Pad to the width, make the last axis contiguous and the rank 3 or 4."""
-    if tokens.shape[-1] < width:
-        tokens = F.pad(tokens, (0, width - tokens.shape[-1]))
-    elif tokens.stride(-1) != 1:
-        tokens = tokens.contiguous()
-    if tokens.ndim in (3, 4):
-        return tokens
-    return tokens.reshape(-1, *tokens.shape[-2:])
-
-
-def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
-    shapes = (
-        f"query {tuple(query.shape)}, key {tuple(key.shape)}, "
-        f"value {tuple(value.shape)}"
-    )
-    if min(query.ndim, key.ndim, value.ndim) < 2:
+def _check_shapes(
+    query: Tensor, key: Tensor, value: Tensor | None = None
+) -> None:
+    named = {"query": query, "key": key}
+    if value is not None:
+        named["value"] = value
+    for name, tokens in named.items():
+        check_floats(name, tokens)
+    shapes = ", ".join(f"{n} {tuple(t.shape)}" for n, t in named.items())
+    if any(tokens.ndim < 2 for tokens in named.values()):
         raise ValueError(
-            f"query, key and value need at least the axes (tokens, dim): "
-            f"{shapes}"
+            f"all need at least the axes (tokens, dim), got {shapes}"
         )
     if query.shape[-1] != key.shape[-1]:
         raise ValueError(f"query and key differ in their last axis: {shapes}")
-    if key.shape[-2] != value.shape[-2]:
+    if value is not None and key.shape[-2] != value.shape[-2]:
         raise ValueError(
             f"key and value differ in their number of tokens: {shapes}"
         )
-    if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+    if len({tokens.shape[:-2] for tokens in named.values()}) > 1:
         raise ValueError(
-            f"query, key and value differ in their leading axes: {shapes}; "
-            f"expand the shared ones"
+            f"they differ in their leading axes, expand the shared ones: "
+            f"{shapes}"
         )
+
+
+def _check_scores(
+    query: Tensor,
+    key: Tensor,
+    mask: Tensor | None,
+    score_bias: Tensor | None,
+) -> None:
+    pairs = (*query.shape[:-1], key.shape[-2])
+    check_mask(mask, pairs)
+    check_broadcast("score_bias", score_bias, pairs)

@@ -1,6 +1,6 @@
 """Dynamic capacity: look closely only where it matters for the answer."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
+from attncourse.attention.maps import check_map
 
 
 class Refined(NamedTuple):
@@ -80,6 +81,14 @@ class DynamicCapacity(nn.Module):
     References
     ----------
     Almahairi et al., "Dynamic Capacity Networks", ICML 2016.
+
+    Examples
+    --------
+    >>> logits, weights = DynamicCapacity(1, 10).eval().attend(
+    ...     torch.rand(2, 1, 64, 64)
+    ... )
+    >>> logits.shape, weights.shape
+    (torch.Size([2, 10]), torch.Size([2, 1, 8, 8]))
     """
 
     PATCH = 24
@@ -112,32 +121,28 @@ class DynamicCapacity(nn.Module):
         self.classifier = nn.Linear(width, classes)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch classes"]
-        | tuple[
-            Float[Tensor, "batch classes"],
-            Float[Tensor, "batch 1 rows columns"],
-        ]
-    ):
-        """Classify; the weights are the saliency, as shares of its sum."""
-        seen = self.look(x)
-        if not return_weights:
-            return seen.logits
-        total = seen.saliency.sum((2, 3), keepdim=True)
-        places = seen.saliency[0, 0].numel() if len(seen.saliency) else 1
-        shares = seen.saliency / total.where(total > 0, 1)
-        return seen.logits, shares.where(total > 0, 1 / places)
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Classify."""
+        return self.look(x).logits
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with weights (batch, 1, rows, columns).
+
+        They are the saliency, as shares of its sum; all equal where the
+        saliency is zero.
+        """
+        seen = self.look(x)
+        total = seen.saliency.sum((2, 3), keepdim=True)
+        equal = 1 / (seen.saliency.shape[2] * seen.saliency.shape[3])
+        shares = (seen.saliency / total).where(total > 0, equal)
+        return Attended(seen.logits, shares)
 
     def look(self, x: Float[Tensor, "batch channels height width"]) -> Refined:
         """Classify, and give all that a loss or a figure needs."""
+        check_map(x)
         coarse = self.coarse(self._whole_strides(x))
         saliency = self.saliency(coarse)
         places = coarse.shape[2] * coarse.shape[3]
@@ -161,8 +166,7 @@ class DynamicCapacity(nn.Module):
     ) -> Float[Tensor, "batch classes"]:
         """Logits from a coarse, fine or mixed map."""
         strongest = self.hidden(maps).relu().amax((2, 3))
-        logits: Tensor = self.classifier(strongest)
-        return logits
+        return self.classifier(strongest)
 
     def saliency(
         self, coarse: Float[Tensor, "batch dim rows columns"]
@@ -184,15 +188,13 @@ class DynamicCapacity(nn.Module):
                 1, place.unsqueeze(1), slope.unsqueeze(1)
             )  # (batch, places, dim)
             norms = (spread @ self.hidden.weight[:, :, 0, 0]).norm(dim=-1)
-            maps: Tensor = norms.unsqueeze(1).unflatten(-1, coarse.shape[2:])
-        return maps
+            return norms.unsqueeze(1).unflatten(-1, coarse.shape[2:])
 
     def fine_map(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch dim rows columns"]:
         """The fine network at every place, as one convolution."""
-        maps: Tensor = self.fine(self._padded(x))
-        return maps
+        return self.fine(self._padded(x))
 
     def _whole_strides(self, x: Tensor) -> Tensor:
         """Zeros at the lower and right edge, up to a multiple of 8."""
@@ -223,9 +225,8 @@ class DynamicCapacity(nn.Module):
             sample, row.unsqueeze(-1), column.unsqueeze(-2)
         ]  # (batch, patches, 24, 24, channels)
         looked_at = pixels.movedim(-1, 2).flatten(0, 1)
-        vectors: Tensor = self.fine(looked_at).flatten(1)
-        grouped: Tensor = vectors.unflatten(0, (batch, count))
-        return grouped.mT
+        vectors = self.fine(looked_at).flatten(1)
+        return vectors.unflatten(0, (batch, count)).mT
 
 
 def _convolution(

@@ -8,7 +8,6 @@ r"""Efficient channel attention: a gate from a few neighbouring channels.
 """
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +35,8 @@ class EfficientChannelAttention(nn.Module):
         Taps k, odd. By default the rule of the paper, the odd number at or
         above :math:`\lfloor(\log_2 C + 1)/2\rfloor`: 3 for 64 channels, 5
         for 128 to 1024, 7 for 2048.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
@@ -51,9 +52,24 @@ class EfficientChannelAttention(nn.Module):
     ----------
     Wang et al., "ECA-Net: Efficient Channel Attention for Deep
     Convolutional Neural Networks", CVPR 2020.
+
+    Examples
+    --------
+    >>> output, gates = EfficientChannelAttention(64).attend(
+    ...     torch.randn(2, 64, 8, 8)
+    ... )
+    >>> output.shape, gates.shape
+    (torch.Size([2, 64, 8, 8]), torch.Size([2, 64]))
     """
 
-    def __init__(self, channels: int, kernel_size: int | None = None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         if channels < 1:
             raise ValueError(f"channels must be at least 1, got {channels}")
@@ -62,37 +78,26 @@ class EfficientChannelAttention(nn.Module):
         check_odd("kernel_size", kernel_size)
         self.channels = channels
         self.filter = nn.Conv1d(
-            1, 1, kernel_size, padding=kernel_size // 2, bias=False
+            1,
+            1,
+            kernel_size,
+            padding=kernel_size // 2,
+            bias=False,
+            device=device,
+            dtype=dtype,
         )
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch channels"],
-        ]
-    ):
-        """Multiply every channel by its gate.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Multiply every channel by its gate."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the gates, each between zero and one.
-        """
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the gates, (batch, channels)."""
         check_map(x, self.channels)
-        squeezed = F.adaptive_avg_pool2d(x, 1).flatten(1)
-        scores = self.filter(squeezed.unsqueeze(1)).squeeze(1)
-        gates = torch.sigmoid(scores)
-        output = x * gates[..., None, None]
-        return (output, gates) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        squeezed = F.adaptive_avg_pool2d(x, 1).flatten(2).mT
+        gates = torch.sigmoid(self.filter(squeezed)).squeeze(1)
+        return Attended(x * gates[..., None, None], gates)

@@ -1,12 +1,11 @@
 """Generalised-mean pooling: between the average and the maximum."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
+from attncourse.attention.maps import check_map
 
 
 class GeneralizedMeanPooling(nn.Module):
@@ -39,6 +38,11 @@ class GeneralizedMeanPooling(nn.Module):
     ----------
     Radenovic, Tolias and Chum, "Fine-tuning CNN Image Retrieval with No
     Human Annotation", TPAMI 2018.
+
+    Examples
+    --------
+    >>> GeneralizedMeanPooling()(torch.rand(2, 64, 7, 7)).shape
+    torch.Size([2, 64])
     """
 
     def __init__(self, power: float = 3.0, *, eps: float = 1e-6) -> None:
@@ -51,37 +55,34 @@ class GeneralizedMeanPooling(nn.Module):
         self.eps = eps
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Pool each channel.
-
-        The weights say how far each place moves the result: the share of
-        the derivative, :math:`x^{p-1} / \\sum x^{p-1}`, averaged over the
-        channels. They are uniform at p = 1, as those of average pooling,
-        and go to the places of the maxima as p grows.
-        """
-        floored = x.clamp_min(self.eps)
-        # Powers of values relative to the largest: nothing over- or
-        # underflows as a whole, whatever p and the type.
-        peak = floored.amax((2, 3), keepdim=True).detach()
-        relative = floored / peak
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels"]:
+        """Pool each channel."""
+        relative, peak = self._relative(x)
         mean = relative.pow(self.power).mean((2, 3))
-        pooled = peak.flatten(1) * mean.pow(1 / self.power)
-        if not return_weights:
-            return pooled
+        return peak.flatten(1) * mean.pow(1 / self.power)
+
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        r"""The same with weights (batch, 1, height, width).
+
+        They say how far each position moves the result: the share of the
+        derivative, :math:`x^{p-1} / \sum x^{p-1}`, averaged over the
+        channels. They are uniform at p = 1, as those of average pooling,
+        and go to the positions of the maxima as p grows.
+        """
+        relative, _ = self._relative(x)
         pull = relative.pow(self.power - 1)
         shares = pull / pull.sum((2, 3), keepdim=True)
-        return pooled, shares.mean(1, keepdim=True)
+        return Attended(self.forward(x), shares.mean(1, keepdim=True))
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+    def _relative(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Values relative to the largest, and the largest.
+
+        So nothing over- or underflows as a whole, whatever p and the type.
+        """
+        check_map(x)
+        floored = x.clamp_min(self.eps)
+        peak = floored.amax((2, 3), keepdim=True).detach()
+        return floored / peak, peak

@@ -1,14 +1,22 @@
-"""Softmax over the places that may be attended."""
+"""Softmax over what may be attended, in at least float32."""
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 
+def softmax(
+    scores: Float[Tensor, "..."], dim: int = -1
+) -> Float[Tensor, "..."]:
+    """Shares along one axis; half precision is too coarse for them."""
+    exact = torch.promote_types(scores.dtype, torch.float32)
+    return scores.softmax(dim, dtype=exact)
+
+
 def masked_softmax(
-    scores: Float[Tensor, "*batch places"],
+    scores: Float[Tensor, "*batch keys"],
     mask: Bool[Tensor, "..."] | None = None,
-) -> Float[Tensor, "*batch places"]:
+) -> Float[Tensor, "*batch keys"]:
     r"""Turn scores into weights over the last axis, inside a mask.
 
     .. math:: \alpha_j = \frac{m_j \, e^{s_j}}{\sum_k m_k \, e^{s_k}}
@@ -20,7 +28,7 @@ def masked_softmax(
     Parameters
     ----------
     scores
-        Any real numbers, shape (..., places).
+        Any real numbers, shape (..., keys).
     mask
         True = may be attended; broadcastable to ``scores``.
 
@@ -29,12 +37,22 @@ def masked_softmax(
     Weights of the same shape, in at least float32. Every row sums to one,
     or to zero where its mask is empty.
     """
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if mask is None:
-        return scores.softmax(-1)
+        return softmax(scores)
     empty = ~mask.any(-1, keepdim=True)
-    scores = scores.masked_fill(~(mask | empty), -torch.inf)
-    return scores.softmax(-1).masked_fill(empty, 0)
+    weights = softmax(scores.masked_fill(~(mask | empty), -torch.inf))
+    return weights.masked_fill(empty, 0)
+
+
+def masked_softmax_2d(
+    scores: Float[Tensor, "batch heads height width"],
+    mask: Bool[Tensor, "..."] | None = None,
+) -> Float[Tensor, "batch heads height width"]:
+    """The same over all positions of a map."""
+    if mask is not None:
+        mask = mask.expand(scores.shape).flatten(2)
+    weights = masked_softmax(scores.flatten(2), mask)
+    return weights.unflatten(2, scores.shape[2:])
 
 
 def check_mask(mask: Tensor | None, target: tuple[int, ...]) -> None:
@@ -47,11 +65,12 @@ def check_mask(mask: Tensor | None, target: tuple[int, ...]) -> None:
     """
     if mask is None:
         return
-    if mask.dtype != torch.bool:
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        came = getattr(mask, "dtype", type(mask).__name__)
         raise ValueError(
-            f"mask must be boolean with True = may be attended, got "
-            f"{mask.dtype}; write `mask.bool()`, or `mask == 0` for an "
-            f"additive mask of 0 and -inf"
+            f"mask must be boolean with True = may be attended, got {came}; "
+            f"write `mask.bool()`, or `mask == 0` for an additive mask of 0 "
+            f"and -inf"
         )
     check_broadcast("mask", mask, target)
 
@@ -74,8 +93,15 @@ def check_broadcast(
             reversed(tensor.shape), reversed(target), strict=False
         )
     )
-    if not fits:
-        raise ValueError(
-            f"{name} of shape {tuple(tensor.shape)} does not broadcast to "
-            f"{target}"
+    if fits:
+        return
+    cure = ""
+    if tensor.shape == (target[0], target[-1]) and len(target) == 4:
+        cure = (
+            f"; for one row of keys per sample write `{name}[:, None, None, "
+            f":]`"
         )
+    raise ValueError(
+        f"{name} of shape {tuple(tensor.shape)} does not broadcast to "
+        f"{target}{cure}"
+    )

@@ -7,16 +7,15 @@ r"""Multi-scale attention: every place chooses how coarsely it is seen.
    y_i = \sum_s w^s_i f^s_i
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention._kernels import mixture
 from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map
-from attncourse.attention.masking import masked_softmax
+from attncourse.attention.masking import softmax
 
 
 class MultiScaleAttention(nn.Module):
@@ -59,6 +58,14 @@ class MultiScaleAttention(nn.Module):
     ----------
     Chen, Yang, Wang, Xu and Yuille, "Attention to Scale: Scale-aware
     Semantic Image Segmentation", CVPR 2016.
+
+    Examples
+    --------
+    >>> output, weights = MultiScaleAttention(16).attend(
+    ...     torch.randn(2, 16, 9, 9)
+    ... )
+    >>> output.shape, weights.shape
+    (torch.Size([2, 16, 9, 9]), torch.Size([2, 2, 9, 9]))
     """
 
     def __init__(
@@ -93,40 +100,23 @@ class MultiScaleAttention(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch scales height width"],
-        ]
-    ):
-        """See the map at every scale and mix what was seen.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """See the map at every scale and mix what was seen."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the weights; they sum to one over the scales at
-            every place.
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights, (batch, scales, height, width).
+
+        They sum to one over the scales at every position.
         """
         check_map(x, self.channels)
         views = [self.view(x, scale) for scale in self.scales]
         scores = self.score(F.relu(self.hidden(torch.cat(views, dim=1))))
         weights = self.share(scores)
-        first, *others = weights.to(views[0].dtype).split(1, dim=1)
-        output = first * views[0]
-        for share, view in zip(others, views[1:], strict=True):
-            output = output + share * view
-        return (output, weights) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        return Attended(mixture(weights.split(1, dim=1), views), weights)
 
     def view(
         self, x: Float[Tensor, "batch channels height width"], scale: float
@@ -144,5 +134,5 @@ class MultiScaleAttention(nn.Module):
     def share(
         self, scores: Float[Tensor, "batch scales height width"]
     ) -> Float[Tensor, "batch scales height width"]:
-        """Share out every place among the scales."""
-        return masked_softmax(scores.movedim(1, -1)).movedim(-1, 1)
+        """Share out every position among the scales."""
+        return softmax(scores, dim=1)

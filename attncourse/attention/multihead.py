@@ -7,13 +7,16 @@ r"""Multi-head attention: several selections at once, then mixed.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
-from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.dot_product import (
+    attention_weights,
+    scaled_dot_product_attention,
+)
+from attncourse.attention.maps import check_tokens
 
 
 class MultiHeadAttention(nn.Module):
@@ -51,6 +54,14 @@ class MultiHeadAttention(nn.Module):
     References
     ----------
     Vaswani et al., "Attention Is All You Need", NIPS 2017.
+
+    Examples
+    --------
+    >>> output, weights = MultiHeadAttention(64, heads=4).attend(
+    ...     torch.randn(2, 9, 64)
+    ... )
+    >>> output.shape, weights.shape
+    (torch.Size([2, 9, 64]), torch.Size([2, 4, 9, 9]))
     """
 
     def __init__(self, dim: int, heads: int, *, bias: bool = True) -> None:
@@ -79,14 +90,8 @@ class MultiHeadAttention(nn.Module):
         *,
         score_bias: Float[Tensor, "..."] | None = None,
         rotate: Callable[[Tensor], Tensor] | None = None,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch queries dim"]
-        | tuple[
-            Float[Tensor, "batch queries dim"],
-            Float[Tensor, "batch heads queries keys"],
-        ]
-    ):
+        key_padding_mask: None = None,
+    ) -> Float[Tensor, "batch queries dim"]:
         """Attend from query to key; with one argument, self-attention.
 
         Parameters
@@ -103,47 +108,75 @@ class MultiHeadAttention(nn.Module):
         rotate
             Applied to the queries and the keys of all heads, (batch, heads,
             tokens, dim / heads). See :class:`RotaryPositions2d`.
-        return_weights
-            Also return the weights of every head, never their mean.
+        key_padding_mask
+            Refused: it is ``nn.MultiheadAttention``'s, where True = left
+            out.
         """
+        _check_mask(mask, key_padding_mask)
+        queries, keys, values = self._heads(query, key, value, rotate)
+        heads = scaled_dot_product_attention(
+            queries, keys, values, mask, score_bias=score_bias
+        )
+        return self._merge(heads)
+
+    def attend(
+        self,
+        query: Float[Tensor, "batch queries dim"],
+        key: Float[Tensor, "batch keys dim"] | None = None,
+        value: Float[Tensor, "batch keys dim"] | None = None,
+        mask: Bool[Tensor, "..."] | None = None,
+        *,
+        score_bias: Float[Tensor, "..."] | None = None,
+        rotate: Callable[[Tensor], Tensor] | None = None,
+        key_padding_mask: None = None,
+    ) -> Attended:
+        """The same with the weights, (batch, heads, queries, keys)."""
+        _check_mask(mask, key_padding_mask)
+        queries, keys, values = self._heads(query, key, value, rotate)
+        weights = attention_weights(queries, keys, mask, score_bias=score_bias)
+        heads = weights.to(values.dtype) @ values
+        return Attended(self._merge(heads), weights)
+
+    def _heads(
+        self,
+        query: Tensor,
+        key: Tensor | None,
+        value: Tensor | None,
+        rotate: Callable[[Tensor], Tensor] | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (batch, heads, tokens, dim / h)."""
         key = query if key is None else key
         value = key if value is None else value
-        if mask is not None and mask.ndim not in (2, 4):
-            raise ValueError(
-                f"mask must have the axes (queries, keys) or (batch, heads, "
-                f"queries, keys), got shape {tuple(mask.shape)}; for one "
-                f"mask per sample write `mask[:, None]`"
-            )
-        queries = self._split(self.query(query))  # (batch, heads, n, d/h)
+        dim = self.query.in_features
+        for name, tokens in (("query", query), ("key", key), ("value", value)):
+            check_tokens(name, tokens, dim)
+        queries = self._split(self.query(query))
         keys = self._split(self.key(key))
         values = self._split(self.value(value))
         if rotate is not None:
             queries, keys = rotate(queries), rotate(keys)
-        mixed = scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            mask,
-            score_bias=score_bias,
-            return_weights=return_weights,
-        )
-        if isinstance(mixed, tuple):
-            mixed, weights = mixed
-            return self._merge(mixed), weights
-        return self._merge(mixed)
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        return queries, keys, values
 
     def _split(
         self, tokens: Float[Tensor, "batch tokens dim"]
     ) -> Float[Tensor, "batch heads tokens head_dim"]:
-        heads: Tensor = tokens.unflatten(-1, (self.heads, -1))
-        return heads.transpose(1, 2)
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _merge(
         self, heads: Float[Tensor, "batch heads tokens head_dim"]
     ) -> Float[Tensor, "batch tokens dim"]:
-        merged: Tensor = self.output(heads.transpose(1, 2).flatten(-2))
-        return merged
+        return self.output(heads.transpose(1, 2).flatten(-2))
+
+
+def _check_mask(mask: Tensor | None, padding: None) -> None:
+    if padding is not None:
+        raise ValueError(
+            "key_padding_mask is not taken, its True means left out; got "
+            "one, write `mask=~key_padding_mask[:, None, None, :]`"
+        )
+    if isinstance(mask, Tensor) and mask.ndim not in (2, 4):
+        raise ValueError(
+            f"mask must have the axes (queries, keys) or (batch, heads, "
+            f"queries, keys), got shape {tuple(mask.shape)}; for one mask "
+            f"per sample write `mask[:, None]`"
+        )

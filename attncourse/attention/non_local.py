@@ -8,14 +8,16 @@ r"""Non-local block: a residual step towards what resembles each place.
    \quad\text{or}\quad \frac{\theta(x_i)^\top \phi(x_j)}{N}
 """
 
-from typing import Any
-
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
-from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.dot_product import (
+    attention_weights,
+    scaled_dot_product_attention,
+)
 from attncourse.attention.maps import check_map, reduced
 
 
@@ -49,6 +51,8 @@ class NonLocal2d(nn.Module):
         Without it the weights are the dot products over their number N:
         they may be negative and need not sum to one. Then no N x N weights
         are needed at all: key and value are multiplied first.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
@@ -65,6 +69,12 @@ class NonLocal2d(nn.Module):
     References
     ----------
     Wang, Girshick, Gupta and He, "Non-local Neural Networks", CVPR 2018.
+
+    Examples
+    --------
+    >>> output, weights = NonLocal2d(32).attend(torch.randn(2, 32, 7, 7))
+    >>> output.shape, weights.shape
+    (torch.Size([2, 32, 7, 7]), torch.Size([2, 1, 49, 49]))
     """
 
     def __init__(
@@ -74,6 +84,8 @@ class NonLocal2d(nn.Module):
         *,
         pool: int = 1,
         softmax: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         width = reduced(channels, reduction)
@@ -81,72 +93,57 @@ class NonLocal2d(nn.Module):
             raise ValueError(f"pool must be at least 1, got {pool}")
         self.pool = pool
         self.softmax = softmax
-        self.project = nn.Conv2d(channels, 3 * width, kernel_size=1)
-        self.output = nn.Conv2d(width, channels, kernel_size=1)
-        self.norm = nn.BatchNorm2d(channels)
+        self.project = nn.Conv2d(
+            channels, 3 * width, kernel_size=1, device=device, dtype=dtype
+        )
+        self.output = nn.Conv2d(
+            width, channels, kernel_size=1, device=device, dtype=dtype
+        )
+        self.norm = nn.BatchNorm2d(channels, device=device, dtype=dtype)
         nn.init.zeros_(self.norm.weight)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch 1 queries keys"],
-        ]
-    ):
-        """Mix the places and add the result to the map.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Mix the positions and add the result to the map."""
+        query, key, value = self._tokens(x)
+        if self.softmax:
+            mixed = scaled_dot_product_attention(query, key, value)
+        else:  # (q k^T) v = q (k^T v)
+            mixed = query @ (key.mT @ value) / key.shape[2]
+        return self._add(x, mixed)
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the weights, with one head. Queries are the places
-            and keys the pooled places, each numbered row by row.
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights, (batch, 1, queries, keys).
+
+        Queries are the positions and keys the pooled positions, each
+        numbered row by row.
         """
+        query, key, value = self._tokens(x)
+        if self.softmax:
+            weights = attention_weights(query, key)
+        else:
+            weights = query @ key.mT / key.shape[2]
+        mixed = weights.to(value.dtype) @ value
+        return Attended(self._add(x, mixed), weights)
+
+    def _tokens(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> list[Float[Tensor, "batch 1 positions dim"]]:
+        """Query, key and value."""
         check_map(x, self.project.in_channels)
         query, key, value = self.project(x).chunk(3, dim=1)
         if self.pool > 1:
             key = F.max_pool2d(key, self.pool, ceil_mode=True)
             value = F.max_pool2d(value, self.pool, ceil_mode=True)
-        query, key, value = (
-            part.flatten(2).mT.unsqueeze(1)  # (batch, 1, places, dim)
-            for part in (query, key, value)
-        )
-        mix = scaled_dot_product_attention if self.softmax else _dot_product
-        mixed = mix(query, key, value, return_weights=return_weights)
-        if isinstance(mixed, tuple):
-            return self._add(x, mixed[0]), mixed[1]
-        return self._add(x, mixed)
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        return [m.flatten(2).mT.unsqueeze(1) for m in (query, key, value)]
 
     def _add(
         self,
         x: Float[Tensor, "batch channels height width"],
-        tokens: Float[Tensor, "batch 1 places dim"],
+        tokens: Float[Tensor, "batch 1 positions dim"],
     ) -> Float[Tensor, "batch channels height width"]:
         mixed = tokens.squeeze(1).mT.unflatten(2, x.shape[2:])
-        output: Tensor = x + self.norm(self.output(mixed))
-        return output
-
-
-def _dot_product(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch heads keys dim"],
-    value: Float[Tensor, "batch heads keys dim"],
-    *,
-    return_weights: bool,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """Attention without softmax; (q k^T) v = q (k^T v) is then linear."""
-    key = key / key.shape[2]
-    if return_weights:
-        weights = query @ key.mT
-        return weights @ value, weights
-    return query @ (key.mT @ value)
+        return x + self.norm(self.output(mixed))

@@ -1,7 +1,7 @@
 """Recurrent attention: a sequence of glimpses, each choosing the next."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
+from attncourse.attention.maps import check_map
 from attncourse.attention.sampling import affine_sample, reading_map
 
 
@@ -278,6 +279,14 @@ class RecurrentAttention(nn.Module):
     ----------
     Mnih et al., "Recurrent Models of Visual Attention", NIPS 2014; Gregor
     et al., "DRAW", ICML 2015 (the Gaussian reader).
+
+    Examples
+    --------
+    >>> logits, weights = RecurrentAttention(1, 10).attend(
+    ...     torch.rand(2, 1, 60, 60)
+    ... )
+    >>> logits.shape, weights.shape
+    (torch.Size([2, 10]), torch.Size([2, 6, 60, 60]))
     """
 
     def __init__(
@@ -308,37 +317,30 @@ class RecurrentAttention(nn.Module):
         self.baseline = nn.Linear(hidden_dim, 1)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch classes"]
-        | tuple[
-            Float[Tensor, "batch classes"],
-            Float[Tensor, "batch glimpses height width"],
-        ]
-    ):
-        """Classify; the weights are the footprints of the glimpses.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Classify."""
+        return self.play(x).logits
 
-        Each sums to one, less what lay outside the image.
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with weights (batch, glimpses, height, width).
+
+        They are the footprints of the glimpses; each sums to one, less what
+        lay outside the image.
         """
-        episode, told = self._run(x)
-        if not return_weights:
-            return episode.logits
+        episode, glimpses = self._run(x)
         size = (x.shape[2], x.shape[3])
-        maps = [self.reader.footprint(t, size) for t in told]
-        return episode.logits, torch.cat(maps, 1)
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        maps = [self.reader.footprint(g, size) for g in glimpses]
+        return Attended(episode.logits, torch.cat(maps, 1))
 
     def play(self, x: Float[Tensor, "batch channels height width"]) -> Episode:
         """Classify, and give all that the loss needs."""
         return self._run(x)[0]
 
     def _run(self, x: Tensor) -> tuple[Episode, list[Tensor]]:
+        check_map(x)
         state = x.new_zeros(x.shape[0], self.core.hidden_size)
         told = x.new_zeros(x.shape[0], self.reader.numbers)
         log_prob = x.new_zeros(x.shape[0])

@@ -6,8 +6,6 @@ r"""Residual attention: a mask that can only add to what the trunk says.
    M = \sigma(\text{bottom-up, top-down network of } x)
 """
 
-from typing import Any
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -58,6 +56,12 @@ class ResidualAttention(nn.Module):
     ----------
     Wang et al., "Residual Attention Network for Image Classification",
     CVPR 2017.
+
+    Examples
+    --------
+    >>> output, mask = ResidualAttention(16).attend(torch.randn(2, 16, 9, 9))
+    >>> output.shape, mask.shape
+    (torch.Size([2, 16, 9, 9]), torch.Size([2, 16, 9, 9]))
     """
 
     def __init__(
@@ -85,35 +89,22 @@ class ResidualAttention(nn.Module):
         )
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch channels height width"],
-        ]
-    ):
-        """Run the trunk and amplify its features by the mask.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Run the trunk and amplify its features by the mask."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the mask M, between zero and one, one number for
-            every channel and place.
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the mask M, (batch, channels, height, width).
+
+        It has a number between zero and one for every value of the map.
         """
         check_map(x, self.channels)
-        trunk, mask = self.trunk(x), self.mask(x)
-        output = mask * trunk if self.naive else (1 + mask) * trunk
-        return (output, mask) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        mask = self.mask(x)
+        factors = mask if self.naive else 1 + mask
+        return Attended(factors * self.trunk(x), mask)
 
 
 class _DownUp(nn.Module):
@@ -157,8 +148,7 @@ class _ResidualUnit(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
-        output: Tensor = x + self.convolutions(x)
-        return output
+        return x + self.convolutions(x)
 
 
 def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Sequential:

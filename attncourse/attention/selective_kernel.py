@@ -8,16 +8,15 @@ r"""Selective kernel: branches of different reach share every channel.
    y_c = \sum_m a_{m,c}\, u_{m,c}
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention._kernels import mixture
 from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map, check_odd
-from attncourse.attention.masking import masked_softmax
+from attncourse.attention.masking import softmax
 
 
 class SelectiveKernel(nn.Module):
@@ -58,6 +57,12 @@ class SelectiveKernel(nn.Module):
     References
     ----------
     Li, Wang, Hu and Yang, "Selective Kernel Networks", CVPR 2019.
+
+    Examples
+    --------
+    >>> output, weights = SelectiveKernel(64).attend(torch.randn(2, 64, 9, 9))
+    >>> output.shape, weights.shape
+    (torch.Size([2, 64, 9, 9]), torch.Size([2, 2, 64]))
     """
 
     def __init__(
@@ -97,38 +102,23 @@ class SelectiveKernel(nn.Module):
         )
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch branches channels"],
-        ]
-    ):
-        """Run all branches and take from each its share of every channel.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Run all branches and take from each its share of every channel."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the weights; they sum to one over the branches.
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights, (batch, branches, channels).
+
+        They sum to one over the branches.
         """
         check_map(x, self.channels)
         maps = [branch(x) for branch in self.branches]
-        weights = masked_softmax(self.scores(maps).mT).mT
-        first, *others = weights.to(maps[0].dtype)[..., None, None].unbind(1)
-        output = first * maps[0]
-        for share, branch_map in zip(others, maps[1:], strict=True):
-            output = torch.addcmul(output, share, branch_map)
-        return (output, weights) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        weights = softmax(self.scores(maps), dim=1)
+        shares = weights[..., None, None].unbind(1)
+        return Attended(mixture(shares, maps), weights)
 
     def scores(
         self, maps: list[Float[Tensor, "batch channels height width"]]
@@ -137,8 +127,7 @@ class SelectiveKernel(nn.Module):
         means = [F.adaptive_avg_pool2d(m, 1).flatten(1) for m in maps]
         squeezed = torch.stack(means).sum(0)
         hidden = F.relu(self.norm(self.reduce(squeezed)))
-        scores: Tensor = self.select(hidden).unflatten(1, (len(maps), -1))
-        return scores
+        return self.select(hidden).unflatten(1, (len(maps), -1))
 
 
 def _branch(channels: int, dilation: int, groups: int) -> nn.Sequential:

@@ -6,14 +6,15 @@ r"""Self-attention on maps: every place gathers from every other place.
    y_i = x_i + \gamma \sum_j \beta_{ij}\, v_j
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
-from attncourse.attention.dot_product import scaled_dot_product_attention
+from attncourse.attention.dot_product import (
+    attention_weights,
+    scaled_dot_product_attention,
+)
 from attncourse.attention.maps import check_map, reduced
 
 
@@ -41,6 +42,8 @@ class SelfAttention2d(nn.Module):
     scaled
         Divide the scores by the root of the key's width. The paper does
         not; without it they harden as the width grows.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
@@ -51,70 +54,75 @@ class SelfAttention2d(nn.Module):
     -----
     Cost for N places: :math:`NC^2(1 + 2/r) + N^2C(1 + 1/r)` multiply-adds,
     :math:`C^2(1 + 2/r)` weights, :math:`C(1 + 2/r)` biases and gamma.
-    Without ``return_weights`` the N x N weights are never stored. The fused
-    kernel wants equal widths, so query and key are padded to C with zeros.
+    ``forward`` never stores the N x N weights.
 
     References
     ----------
     Zhang, Goodfellow, Metaxas and Odena, "Self-Attention Generative
     Adversarial Networks", ICML 2019.
+
+    Examples
+    --------
+    >>> output, weights = SelfAttention2d(32).attend(torch.randn(2, 32, 7, 7))
+    >>> output.shape, weights.shape
+    (torch.Size([2, 32, 7, 7]), torch.Size([2, 1, 49, 49]))
     """
 
     def __init__(
-        self, channels: int, reduction: int = 8, *, scaled: bool = False
+        self,
+        channels: int,
+        reduction: int = 8,
+        *,
+        scaled: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         width = reduced(channels, reduction)
         self.widths = (width, width, channels)
-        self.scaled = scaled
-        self.project = nn.Conv2d(channels, sum(self.widths), kernel_size=1)
-        self.gamma = nn.Parameter(torch.zeros(()))
+        self.scale = width**-0.5 if scaled else 1.0
+        self.project = nn.Conv2d(
+            channels,
+            sum(self.widths),
+            kernel_size=1,
+            device=device,
+            dtype=dtype,
+        )
+        self.gamma = nn.Parameter(torch.zeros((), device=device, dtype=dtype))
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch 1 places places"],
-        ]
-    ):
-        """Let every place attend to all places.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Let every position attend to all positions."""
+        query, key, value = self._tokens(x)
+        gathered = scaled_dot_product_attention(
+            query, key, value, scale=self.scale
+        )
+        return self._add(x, gathered)
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the weights, with one head; the places are numbered
-            row by row, and each row of weights sums to one.
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights, (batch, 1, queries, keys).
+
+        Queries and keys are the positions, numbered row by row.
         """
-        check_map(x, self.project.in_channels)
-        query, key, value = (
-            part.flatten(2).mT.unsqueeze(1)  # (batch, 1, places, dim)
-            for part in self.project(x).split(self.widths, dim=1)
-        )
-        if not self.scaled:
-            query = query * query.shape[-1] ** 0.5
-        attended = scaled_dot_product_attention(
-            query, key, value, return_weights=return_weights
-        )
-        if isinstance(attended, tuple):
-            return self._add(x, attended[0]), attended[1]
-        return self._add(x, attended)
+        query, key, value = self._tokens(x)
+        weights = attention_weights(query, key, scale=self.scale)
+        return Attended(self._add(x, weights.to(value.dtype) @ value), weights)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+    def _tokens(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> list[Float[Tensor, "batch 1 positions dim"]]:
+        """Query, key and value."""
+        check_map(x, self.project.in_channels)
+        maps = self.project(x).split(self.widths, dim=1)
+        return [m.flatten(2).mT.unsqueeze(1) for m in maps]
 
     def _add(
         self,
         x: Float[Tensor, "batch channels height width"],
-        tokens: Float[Tensor, "batch 1 places channels"],
+        tokens: Float[Tensor, "batch 1 positions channels"],
     ) -> Float[Tensor, "batch channels height width"]:
         gathered = tokens.squeeze(1).mT.unflatten(2, x.shape[2:])
-        output: Tensor = x + self.gamma * gathered
-        return output
+        return x + self.gamma * gathered

@@ -6,15 +6,14 @@ r"""Softmax channel attention: the channels compete for one unit of weight.
    z = \operatorname{mean}_{h,w}(x), \qquad y_c = a_c\, x_c
 """
 
-from typing import Any
-
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
 from attncourse.attention.maps import check_map
-from attncourse.attention.masking import masked_softmax
+from attncourse.attention.masking import softmax
 
 
 class SoftmaxChannelAttention(nn.Module):
@@ -35,6 +34,8 @@ class SoftmaxChannelAttention(nn.Module):
     rescale
         Multiply the output by C. The weights that are returned sum to one
         either way.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
@@ -52,43 +53,42 @@ class SoftmaxChannelAttention(nn.Module):
     No standard paper has this layer on the channels of one map; it is
     found in tutorials. For the sigmoid instead see Hu, Shen and Sun,
     "Squeeze-and-Excitation Networks", CVPR 2018.
+
+    Examples
+    --------
+    >>> output, shares = SoftmaxChannelAttention(64).attend(
+    ...     torch.randn(2, 64, 8, 8)
+    ... )
+    >>> output.shape, shares.shape
+    (torch.Size([2, 64, 8, 8]), torch.Size([2, 64]))
     """
 
-    def __init__(self, channels: int, *, rescale: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        rescale: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         if channels < 1:
             raise ValueError(f"channels must be at least 1, got {channels}")
-        self.score = nn.Linear(channels, channels)
+        self.score = nn.Linear(channels, channels, device=device, dtype=dtype)
         self.factor = channels if rescale else 1
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch channels"],
-        ]
-    ):
-        """Multiply every channel by its share.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Multiply every channel by its share."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the shares; they sum to one over the channels.
-        """
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the shares, (batch, channels); they sum to one."""
         check_map(x, self.score.in_features)
         squeezed = F.adaptive_avg_pool2d(x, 1).flatten(1)
-        weights = masked_softmax(self.score(squeezed))
-        factors = (self.factor * weights).to(x.dtype)
-        output = x * factors[..., None, None]
-        return (output, weights) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        shares = softmax(self.score(squeezed))
+        factors = (self.factor * shares).to(x.dtype)
+        return Attended(x * factors[..., None, None], shares)

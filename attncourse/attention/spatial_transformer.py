@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attncourse.attention.attended import Attended
+from attncourse.attention.maps import check_map
 from attncourse.attention.sampling import (
     affine_sample,
     cell_centres,
@@ -35,8 +35,8 @@ def _matrix(rows: list[list[Tensor]]) -> Float[Tensor, "batch 2 3"]:
 
 
 def _affine(p: Tensor, _: float) -> Float[Tensor, "batch 2 3"]:
-    numbers: Tensor = p.unflatten(1, (2, 3))
-    return torch.eye(2, 3, device=p.device, dtype=p.dtype) + numbers
+    identity = torch.eye(2, 3, device=p.device, dtype=p.dtype)
+    return identity + p.unflatten(1, (2, 3))
 
 
 def _similarity(p: Tensor, aspect: float) -> Float[Tensor, "batch 2 3"]:
@@ -110,6 +110,14 @@ class SpatialTransformer(nn.Module):
     Jaderberg et al., "Spatial Transformer Networks", NIPS 2015; Lin and
     Lucey, "Inverse Compositional Spatial Transformer Networks", CVPR 2017
     (several steps).
+
+    Examples
+    --------
+    >>> output, weights = SpatialTransformer(3).attend(
+    ...     torch.rand(2, 3, 32, 32)
+    ... )
+    >>> output.shape, weights.shape
+    (torch.Size([2, 3, 32, 32]), torch.Size([2, 1, 32, 32]))
     """
 
     def __init__(
@@ -137,38 +145,31 @@ class SpatialTransformer(nn.Module):
         )
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels rows columns"]
-        | tuple[
-            Float[Tensor, "batch channels rows columns"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Transform the map.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Transform the map."""
+        return affine_sample(x, self.theta(x), self._size(x))
 
-        The weights tell how much each pixel of ``x`` counts in the output.
-        They sum to one, less what was read outside the map.
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with weights (batch, 1, height, width).
+
+        They tell how much each pixel of ``x`` counts in the output, and sum
+        to one, less what was read outside the map.
         """
-        theta = self.theta(x)
-        height, width = x.shape[2:]
-        size = (height, width) if self.size is None else self.size
-        output = affine_sample(x, theta, size)
-        if not return_weights:
-            return output
-        return output, reading_map(theta, size, (height, width))
+        theta, size = self.theta(x), self._size(x)
+        weights = reading_map(theta, size, (x.shape[2], x.shape[3]))
+        return Attended(affine_sample(x, theta, size), weights)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+    def _size(self, x: Tensor) -> tuple[int, int]:
+        return self.size or (x.shape[2], x.shape[3])
 
     def theta(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch 2 3"]:
         """Predict the matrix from output to input coordinates."""
+        check_map(x)
         height, width = x.shape[2:]
         theta = self.transform.matrix(self.localization(x), height / width)
         for _ in range(self.steps - 1):
@@ -237,5 +238,4 @@ class Localization(nn.Module):
         places = torch.stack([x_, y], -1).flatten(0, 1)
         found = (heat @ places).flatten(1)  # (batch, 2 heat_maps)
         summary = torch.cat([features.mean((2, 3)), found], 1)
-        numbers: Tensor = self.numbers(torch.tanh(self.hidden(summary)))
-        return numbers
+        return self.numbers(torch.tanh(self.hidden(summary)))

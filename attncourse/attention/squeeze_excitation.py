@@ -7,7 +7,7 @@ r"""Squeeze-and-excitation: every channel gets a gate of its own.
    \qquad y_c = s_c\, x_c
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -36,11 +36,18 @@ class SqueezeExcitation(nn.Module):
         Channels C of the map.
     reduction
         The hidden layer has C / reduction units; must divide C.
+    hidden_dim
+        Units of the hidden layer, instead of ``reduction``.
+    gate
+        From scores to gates. MobileNetV3 has ``F.hardsigmoid``.
+    device, dtype
+        Of the parameters, as in ``torch.nn``.
 
     Raises
     ------
     ValueError
-        If ``reduction`` does not divide ``channels``.
+        If ``reduction`` does not divide ``channels``, or a width is below
+        one.
 
     Notes
     -----
@@ -50,42 +57,45 @@ class SqueezeExcitation(nn.Module):
     References
     ----------
     Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR 2018.
+
+    Examples
+    --------
+    >>> output, gates = SqueezeExcitation(64).attend(torch.randn(2, 64, 8, 8))
+    >>> output.shape, gates.shape
+    (torch.Size([2, 64, 8, 8]), torch.Size([2, 64]))
     """
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 16,
+        *,
+        hidden_dim: int | None = None,
+        gate: Callable[[Tensor], Tensor] = torch.sigmoid,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
-        hidden = reduced(channels, reduction)
-        self.reduce = nn.Linear(channels, hidden)
-        self.expand = nn.Linear(hidden, channels)
+        hidden_dim = reduced(channels, reduction, hidden_dim)
+        self.reduce = nn.Linear(
+            channels, hidden_dim, device=device, dtype=dtype
+        )
+        self.expand = nn.Linear(
+            hidden_dim, channels, device=device, dtype=dtype
+        )
+        self.gate = gate
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels height width"]
-        | tuple[
-            Float[Tensor, "batch channels height width"],
-            Float[Tensor, "batch channels"],
-        ]
-    ):
-        """Multiply every channel by its gate.
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Multiply every channel by its gate."""
+        return self.attend(x).output
 
-        Parameters
-        ----------
-        x
-            Feature map.
-        return_weights
-            Also return the gates, each between zero and one.
-        """
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the gates, (batch, channels)."""
         check_map(x, self.reduce.in_features)
         squeezed = F.adaptive_avg_pool2d(x, 1).flatten(1)
-        hidden = F.relu(self.reduce(squeezed))
-        gates = torch.sigmoid(self.expand(hidden))
-        output = x * gates[..., None, None]
-        return (output, gates) if return_weights else output
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        gates = self.gate(self.expand(F.relu(self.reduce(squeezed))))
+        return Attended(x * gates[..., None, None], gates)

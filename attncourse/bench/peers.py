@@ -149,7 +149,7 @@ class Glimpse(nn.Module):
 class FineOnly(attention.DynamicCapacity):
     """The fine network of dynamic capacity at every place."""
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         """Classify."""
         return self.top(self.fine_map(x))
 

@@ -3,7 +3,11 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from attncourse.attention import AdditiveAttention, AdditivePooling2d
+from attncourse.attention import (
+    AdditiveAttention,
+    AdditivePooling2d,
+    Attended,
+)
 from attncourse.attention.additive import weighted_sum
 
 
@@ -15,16 +19,13 @@ class ColumnSoftmaxPooling2d(AdditivePooling2d):
     column over another has no effect. A widely copied snippet does this.
     """
 
-    def forward(  # type: ignore[override]
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(  # type: ignore[override]
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Pool with weights that are normalised column by column."""
         weights = self.scores(x).softmax(dim=2)
         pooled = weighted_sum(x, weights)
-        return (pooled, weights) if return_weights else pooled
+        return Attended(pooled, weights)
 
 
 class MeanAfterSoftmaxPooling2d(AdditivePooling2d):
@@ -34,16 +35,13 @@ class MeanAfterSoftmaxPooling2d(AdditivePooling2d):
     more, so the pooled vector shrinks as the image grows.
     """
 
-    def forward(  # type: ignore[override]
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(  # type: ignore[override]
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Pool by the mean of the weighted places."""
-        _, weights = super().forward(x, return_weights=True)
+        _, weights = super().attend(x)
         pooled = (x * weights).mean((2, 3))
-        return (pooled, weights) if return_weights else pooled
+        return Attended(pooled, weights)
 
 
 class WithoutTanh(AdditiveAttention):
@@ -53,10 +51,11 @@ class WithoutTanh(AdditiveAttention):
     cancels in the softmax, and every query gets the same weights.
     """
 
-    def _scores(
+    def scores(
         self,
-        query: Float[Tensor, "batch queries hidden"],
-        key: Float[Tensor, "batch keys hidden"],
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
     ) -> Float[Tensor, "batch queries keys"]:
-        scores: Tensor = self.score(query.unsqueeze(2) + key.unsqueeze(1))
-        return scores.squeeze(-1)
+        """Score the sums of both projections."""
+        queries, keys = self.query(query), self.key(key)
+        return self.score(queries.unsqueeze(2) + keys.unsqueeze(1)).squeeze(-1)

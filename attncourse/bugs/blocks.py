@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention import SelectiveKernel, SqueezeExcitation
+from attncourse.attention import Attended, SelectiveKernel, SqueezeExcitation
 
 
 class BranchesOfTheBatch(SelectiveKernel):
@@ -15,17 +15,14 @@ class BranchesOfTheBatch(SelectiveKernel):
     all of every branch.
     """
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Share out each branch among the samples."""
         maps = [branch(x) for branch in self.branches]
         weights = self.scores(maps).softmax(dim=0)
         output = torch.einsum("mbchw,bmc->bchw", torch.stack(maps), weights)
-        return (output, weights) if return_weights else output
+        return Attended(output, weights)
 
 
 class ReductionAsWidth(SqueezeExcitation):

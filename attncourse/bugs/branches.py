@@ -4,7 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attncourse.attention import MultiScaleAttention, SelectiveKernel
+from attncourse.attention import (
+    Attended,
+    MultiScaleAttention,
+    SelectiveKernel,
+)
 
 
 class SoftmaxOverChannels(SelectiveKernel):
@@ -14,17 +18,14 @@ class SoftmaxOverChannels(SelectiveKernel):
     the map shrinks by about its number of channels.
     """
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Share out each branch among its channels."""
         maps = [branch(x) for branch in self.branches]
         weights = self.scores(maps).softmax(-1)
         output = torch.einsum("mbchw,bmc->bchw", torch.stack(maps), weights)
-        return (output, weights) if return_weights else output
+        return Attended(output, weights)
 
 
 class SoftmaxOverPlaces(MultiScaleAttention):

@@ -5,7 +5,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention import EfficientChannelAttention, SqueezeExcitation
+from attncourse.attention import (
+    Attended,
+    EfficientChannelAttention,
+    SqueezeExcitation,
+)
 
 
 class EmptyBottleneck(nn.Module):
@@ -22,16 +26,19 @@ class EmptyBottleneck(nn.Module):
         self.expand = nn.Linear(hidden, channels, bias=False)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
         """Halve the map."""
+        return self.attend(x).output
+
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the gates."""
         hidden = F.relu(self.reduce(x.mean((2, 3))))
         gates = torch.sigmoid(self.expand(hidden))
         output = x * gates[..., None, None]
-        return (output, gates) if return_weights else output
+        return Attended(output, gates)
 
 
 class GatesOnColumns(SqueezeExcitation):
@@ -42,16 +49,13 @@ class GatesOnColumns(SqueezeExcitation):
     columns are scaled instead of channels.
     """
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Multiply every column by the gate of a channel."""
-        _, gates = super().forward(x, return_weights=True)
+        _, gates = super().attend(x)
         output = x * gates[:, None, None, :]
-        return (output, gates) if return_weights else output
+        return Attended(output, gates)
 
 
 class SqueezedOverChannels(SqueezeExcitation):
@@ -61,17 +65,14 @@ class SqueezedOverChannels(SqueezeExcitation):
     only if the map is as wide as it has channels.
     """
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Gate the channels by the averages of the columns."""
         hidden = F.relu(self.reduce(x.mean((1, 2))))
         gates = torch.sigmoid(self.expand(hidden))
         output = x * gates[..., None, None]
-        return (output, gates) if return_weights else output
+        return Attended(output, gates)
 
 
 class FilterOverBatch(EfficientChannelAttention):
@@ -81,15 +82,12 @@ class FilterOverBatch(EfficientChannelAttention):
     it mixes each sample with its neighbours in the batch.
     """
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
         """Gate every channel by its value in neighbouring samples."""
         squeezed = x.mean((2, 3))
         scores = self.filter(squeezed.mT.unsqueeze(1)).squeeze(1).mT
         gates = torch.sigmoid(scores)
         output = x * gates[..., None, None]
-        return (output, gates) if return_weights else output
+        return Attended(output, gates)

@@ -60,5 +60,4 @@ class FeaturesAsTokens(MultiHeadAttention):
             for project in (self.query, self.key, self.value)
         )  # (batch, tokens, head_dim, heads)
         mixed = scaled_dot_product_attention(queries, keys, values)
-        assert isinstance(mixed, Tensor)
         return self._merge(mixed.movedim(-1, 1))

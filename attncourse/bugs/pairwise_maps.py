@@ -3,26 +3,29 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from attncourse.attention import SelfAttention2d
+from attncourse.attention import Attended, SelfAttention2d
 
 
 class _Explicit(SelfAttention2d):
     """Self-attention with its scores and its mixing spelled out."""
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
         """Run the layer on the parts that the exhibits replace."""
+        return self.attend(x).output
+
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights."""
         query, key, value = (
             part.flatten(2)  # (batch, width, places)
             for part in self.project(x).split(self.widths, dim=1)
         )
         weights = self.weights(query.mT @ key)
         output = self._add(x, self.mix(weights, value).mT.unsqueeze(1))
-        return (output, weights.unsqueeze(1)) if return_weights else output
+        return Attended(output, weights.unsqueeze(1))
 
     def weights(
         self, scores: Float[Tensor, "batch places places"]

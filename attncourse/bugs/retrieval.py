@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from attncourse.attention import Attended
 from attncourse.models import GalleryAttention
 from attncourse.retrieval import Descriptor, HyperplaneHashes
 from attncourse.retrieval.hashing import project
@@ -77,14 +78,19 @@ class CausalGallery(GalleryAttention):
         queries: Float[Tensor, "queries dim"],
         items: Float[Tensor, "items dim"],
         mask: Bool[Tensor, "queries items"] | None = None,
-        *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    ) -> Float[Tensor, "queries dim"]:
         """Attend to the items before the number of the query."""
+        return self.attend(queries, items).output
+
+    def attend(
+        self,
+        queries: Float[Tensor, "queries dim"],
+        items: Float[Tensor, "items dim"],
+        mask: Bool[Tensor, "queries items"] | None = None,
+    ) -> Attended:
+        """The same with the weights."""
         pairs = torch.ones(len(queries), len(items), dtype=torch.bool)
-        return super().forward(
-            queries, items, pairs.tril(), return_weights=return_weights
-        )
+        return super().attend(queries, items, pairs.tril())
 
 
 class ShiftedGallery(GalleryAttention):
@@ -116,7 +122,7 @@ class SamplesAsScales(Descriptor):
     table for the whole batch, whatever its size.
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         """Pool the first axis one by one."""
         pooled = [self.pooling(each[None]).mT for each in x]
         return torch.cat(pooled, -1)  # (channels, batch)

@@ -6,8 +6,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention import AdditivePooling2d
-from attncourse.attention.attended import Attended
+from attncourse.attention import AdditivePooling2d, Attended
 
 
 class AttentionCNN(nn.Module):
@@ -27,7 +26,7 @@ class AttentionCNN(nn.Module):
         normalisation and ReLU.
     pooling
         Module from (batch, widths[-1], h, w) to (batch, widths[-1]) that
-        takes ``return_weights``; :class:`AdditivePooling2d` by default.
+        has ``attend``; :class:`AdditivePooling2d` by default.
 
     Raises
     ------
@@ -60,31 +59,20 @@ class AttentionCNN(nn.Module):
             ]
             in_channels = width
         self.features = nn.Sequential(*layers)
-        self.pooling = (
+        self.pooling: Any = (  # has `attend`
             AdditivePooling2d(in_channels) if pooling is None else pooling
         )
         self.classifier = nn.Linear(in_channels, classes)
 
     def forward(
-        self,
-        images: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch classes"]
-        | tuple[
-            Float[Tensor, "batch classes"],
-            Float[Tensor, "batch 1 map_height map_width"],
-        ]
-    ):
-        """Logits of each image, and the weights over its last map."""
-        maps = self.features(images)
-        if not return_weights:
-            logits: Tensor = self.classifier(self.pooling(maps))
-            return logits
-        pooled, weights = self.pooling(maps, return_weights=True)
-        return self.classifier(pooled), weights
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Logits of each image."""
+        return self.classifier(self.pooling(self.features(images)))
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+    def attend(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights of the pooling over its last map."""
+        pooled, weights = self.pooling.attend(self.features(images))
+        return Attended(self.classifier(pooled), weights)

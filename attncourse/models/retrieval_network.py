@@ -1,14 +1,15 @@
 """A retrieval network: describe images, then look at the gallery again."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attncourse.attention import GeneralizedMeanPooling, MultiHeadAttention
-from attncourse.attention.attended import Attended
+from attncourse.attention import (
+    Attended,
+    GeneralizedMeanPooling,
+    MultiHeadAttention,
+)
 from attncourse.retrieval import Descriptor
 
 
@@ -103,8 +104,7 @@ class RetrievalNetwork(nn.Module):
         mask: Bool[Tensor, "queries items"] | None = None,
     ) -> Float[Tensor, "queries items"]:
         """Score descriptors, for example those of a stored gallery."""
-        refined: Tensor = self.gallery(queries, items, mask)
-        return refined @ items.T
+        return self.gallery(queries, items, mask) @ items.T
 
 
 class GalleryAttention(nn.Module):
@@ -152,15 +152,7 @@ class GalleryAttention(nn.Module):
         queries: Float[Tensor, "queries dim"],
         items: Float[Tensor, "items dim"],
         mask: Bool[Tensor, "queries items"] | None = None,
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "queries dim"]
-        | tuple[
-            Float[Tensor, "queries dim"],
-            Float[Tensor, "1 heads queries items"],
-        ]
-    ):
+    ) -> Float[Tensor, "queries dim"]:
         """Refine the queries; the results have length one.
 
         Parameters
@@ -169,26 +161,28 @@ class GalleryAttention(nn.Module):
             Vectors of length one. All queries attend to all items.
         mask
             True = may be attended.
-        return_weights
-            Also return the weights; those of a query sum to one.
         """
-        scale = queries.shape[1] ** 0.5
-        queries, items = scale * queries, scale * items
-        # To the attention it is one sample: queries tokens, items keys.
-        found = self.attention(
-            queries[None],
-            items[None],
-            mask=mask,
-            return_weights=return_weights,
-        )
-        if not return_weights:
-            return self._add(queries, found)
-        found, weights = found
-        return self._add(queries, found), weights
+        queries, tokens = self._tokens(queries, items)
+        return self._add(queries, self.attention(*tokens, mask=mask))
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+    def attend(
+        self,
+        queries: Float[Tensor, "queries dim"],
+        items: Float[Tensor, "items dim"],
+        mask: Bool[Tensor, "queries items"] | None = None,
+    ) -> Attended:
+        """The same with the weights, (1, heads, queries, items)."""
+        queries, tokens = self._tokens(queries, items)
+        found, weights = self.attention.attend(*tokens, mask=mask)
+        return Attended(self._add(queries, found), weights)
+
+    def _tokens(
+        self, queries: Tensor, items: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Scaled queries; to the attention, all of it is one sample."""
+        scale = queries.shape[1] ** 0.5
+        queries = scale * queries
+        return queries, (queries[None], scale * items[None])
 
     def _add(
         self,

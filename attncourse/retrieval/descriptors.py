@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention.attended import Attended
+from attncourse.attention import Attended
+from attncourse.attention.additive import weighted_sum
 from attncourse.attention.maps import check_map
 
 
@@ -24,7 +24,7 @@ class Descriptor(nn.Module):
     ----------
     pooling
         Module from (batch, channels, height, width) to (batch, channels)
-        that takes ``return_weights``: :class:`SoftplusPooling2d`,
+        with ``attend``: :class:`SoftplusPooling2d`,
         :class:`~attncourse.attention.GeneralizedMeanPooling`, or any other
         pooling of the course.
 
@@ -35,29 +35,20 @@ class Descriptor(nn.Module):
 
     def __init__(self, pooling: nn.Module) -> None:
         super().__init__()
-        self.pooling = pooling
+        self.pooling: Any = pooling  # has `attend`
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch heads height width"],
-        ]
-    ):
-        """Describe each map; the weights are those of the pooling."""
-        if not return_weights:
-            return F.normalize(self.pooling(x), dim=1)
-        pooled, weights = self.pooling(x, return_weights=True)
-        return F.normalize(pooled, dim=1), weights
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels"]:
+        """Describe each map."""
+        return F.normalize(self.pooling(x), dim=1)
 
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights of the pooling."""
+        pooled, weights = self.pooling.attend(x)
+        return Attended(F.normalize(pooled, dim=1), weights)
 
 
 class SoftplusPooling2d(nn.Module):
@@ -104,24 +95,18 @@ class SoftplusPooling2d(nn.Module):
         self.score = nn.Conv2d(hidden_dim, 1, kernel_size=1)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch channels height width"],
-        *,
-        return_weights: bool = False,
-    ) -> (
-        Float[Tensor, "batch channels"]
-        | tuple[
-            Float[Tensor, "batch channels"],
-            Float[Tensor, "batch 1 height width"],
-        ]
-    ):
-        """Pool; the weights are positive and sum to any number."""
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels"]:
+        """Pool the map."""
+        return self.attend(x).output
+
+    def attend(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Attended:
+        """The same with the weights, (batch, 1, height, width).
+
+        They are positive and sum to any number.
+        """
         check_map(x, self.hidden.in_channels)
         weights = F.softplus(self.score(F.relu(self.hidden(x))))
-        directions = F.normalize(x, dim=1)
-        pooled = torch.einsum("bchw,bhw->bc", directions, weights.squeeze(1))
-        return (pooled, weights) if return_weights else pooled
-
-    def attend(self, *inputs: Any, **options: Any) -> Attended:
-        """The output and the weights."""
-        return Attended(*self.forward(*inputs, return_weights=True, **options))
+        return Attended(weighted_sum(F.normalize(x, dim=1), weights), weights)

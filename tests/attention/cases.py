@@ -1,6 +1,6 @@
 """One case for every mechanism: how to build it and what to feed it.
 
-The tests of ``test_every_mechanism.py`` and of ``tests/compiled`` run over
+The tests of ``test_every_mechanism.py`` and of ``test_deployment.py`` run over
 this list, so a new mechanism gets all of them by adding a line here. Sizes
 are distinct primes: no two axes can be swapped without a test noticing.
 """

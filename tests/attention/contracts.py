@@ -41,15 +41,15 @@ def contract_gate_is_the_same_at_every_place(module: nn.Module) -> None:
 def contract_gates_ignore_where(module: nn.Module) -> None:
     x = noise(2, CHANNELS, 11, CHANNELS)
     module = scrambled(module)
-    _, gates = module(x, return_weights=True)
-    _, again = module(shuffled_places(x), return_weights=True)
+    _, gates = module.attend(x)
+    _, again = module.attend(shuffled_places(x))
     assert_close(gates, again)
 
 
 def contract_gates_depend_on_the_map(module: nn.Module) -> None:
     x = noise(2, CHANNELS, 11, CHANNELS)
     x[1] += 1
-    _, gates = scrambled(module)(x, return_weights=True)
+    _, gates = scrambled(module).attend(x)
     assert not torch.allclose(gates[0], gates[1])
 
 

@@ -26,7 +26,7 @@ def tokens(*shape: int) -> Tensor:
 def test_scores_equal_a_triple_loop() -> None:
     module = scrambled(AdditiveAttention(3, 5, 7))
     query, key, value = tokens(2, 37, 3), tokens(2, 11, 5), tokens(2, 11, 13)
-    _, weights = module(query, key, value, return_weights=True)
+    _, weights = module.attend(query, key, value)
     hidden_query, hidden_key = module.query(query), module.key(key)
     expected = torch.empty(2, 1, 37, 11, dtype=torch.float64)
     for b in range(2):
@@ -61,7 +61,7 @@ def test_the_form_for_compilers_gives_the_same(
 def contract_weights_depend_on_the_query(kind: type) -> None:
     module = scrambled(kind(3, 5, 7))
     query, key = tokens(1, 2, 3), tokens(1, 11, 5)
-    _, weights = module(query, key, key, return_weights=True)
+    _, weights = module.attend(query, key, key)
     assert not torch.allclose(weights[..., 0, :], weights[..., 1, :])
 
 
@@ -77,11 +77,8 @@ def test_without_tanh_is_rejected() -> None:
 def test_with_a_silent_query_layer_all_queries_agree() -> None:
     module = scrambled(AdditiveAttention(3, 5, 7))
     nn.init.zeros_(module.query.weight)
-    _, weights = module(
-        tokens(1, 2, 3),
-        tokens(1, 11, 5),
-        tokens(1, 11, 5),
-        return_weights=True,
+    _, weights = module.attend(
+        tokens(1, 2, 3), tokens(1, 11, 5), tokens(1, 11, 5)
     )
     assert_close(weights[..., 0, :], weights[..., 1, :])
 
@@ -91,7 +88,7 @@ def test_with_a_silent_query_layer_all_queries_agree() -> None:
 
 def contract_weights_sum_to_one(kind: type) -> None:
     module = scrambled(kind(5, 3))
-    _, weights = module(tokens(2, 5, 7, 11), return_weights=True)
+    _, weights = module.attend(tokens(2, 5, 7, 11))
     total = weights.sum((2, 3))
     assert_close(total, torch.ones_like(total))
 
@@ -99,7 +96,7 @@ def contract_weights_sum_to_one(kind: type) -> None:
 def contract_constant_scores_average(kind: type) -> None:
     module = kind(5, 3).double()  # starts with equal scores
     x = tokens(2, 5, 7, 11)
-    pooled, _ = module(x, return_weights=True)
+    pooled, _ = module.attend(x)
     assert_close(pooled, x.mean((2, 3)))
 
 
@@ -110,7 +107,7 @@ def contract_one_place_can_take_all(kind: type) -> None:
     nn.init.constant_(module.score.weight, 1000)
     x = torch.full((1, 1, 7, 11), -1.0, dtype=torch.float64)
     x[0, 0, 4, 8] = 1
-    _, weights = module(x, return_weights=True)
+    _, weights = module.attend(x)
     assert weights[0, 0, 4, 8] / weights.sum() > 0.999
 
 
@@ -118,10 +115,10 @@ def contract_columns_compete(kind: type) -> None:
     """A place that scores higher must draw weight from other columns."""
     module = scrambled(kind(5, 3))
     x = tokens(1, 5, 7, 11)
-    _, before = module(x, return_weights=True)
+    _, before = module.attend(x)
     changed = x.clone()
     changed[..., 0] += 3
-    _, after = module(changed, return_weights=True)
+    _, after = module.attend(changed)
     assert not torch.allclose(before[..., 1:], after[..., 1:])
 
 
@@ -152,7 +149,7 @@ def test_the_contract_rejects_a_mean_after_the_softmax() -> None:
 def test_pooling_equals_a_loop_over_places() -> None:
     module = scrambled(AdditivePooling2d(5, 3))
     x = tokens(2, 5, 7, 11)
-    pooled, weights = module(x, return_weights=True)
+    pooled, weights = module.attend(x)
     for b in range(2):
         total = torch.zeros(5, dtype=torch.float64)
         powers = 0.0
@@ -185,7 +182,7 @@ def test_pooling_starts_as_global_average_pooling_with_equal_weights() -> None:
     module = AdditivePooling2d(5)
     assert module.hidden.out_channels == 5
     x = torch.randn(2, 5, 7, 11)
-    pooled, weights = module(x, return_weights=True)
+    pooled, weights = module.attend(x)
     assert_close(pooled, x.mean((2, 3)))
     assert_close(weights, torch.full((2, 1, 7, 11), 1 / 77))
 
@@ -206,7 +203,7 @@ def test_blocks_make_no_difference(
 ) -> None:
     module = scrambled(AdditiveAttention(3, 5, hidden))
     query, key = tokens(batch, queries, 3), tokens(batch, 11, 5)
-    _, weights = module(query, key, key, return_weights=True)
+    _, weights = module.attend(query, key, key)
     pairs = module.query(query)[:, :, None] + module.key(key)[:, None]
     scores = (pairs.tanh() * module.score.weight[0]).sum(-1)
     assert_close(weights[:, 0], scores.softmax(-1))

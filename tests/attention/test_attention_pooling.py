@@ -31,7 +31,7 @@ def test_it_equals_torch_with_the_query_as_only_token() -> None:
     expected, heads = theirs(
         ours.query.expand(3, 1, -1), tokens, tokens, average_attn_weights=False
     )
-    pooled, weights = ours(x, return_weights=True)
+    pooled, weights = ours.attend(x)
     assert_close(pooled, expected[:, 0])
     assert_close(weights.flatten(2), heads[:, :, 0])
     assert_close(ours(x), pooled)
@@ -57,9 +57,7 @@ def test_the_query_starts_with_spread_one_over_root_channels() -> None:
 
 
 def test_it_has_one_head_by_default() -> None:
-    _, weights = AttentionPooling(14)(
-        torch.randn(3, 14, 5, 7), return_weights=True
-    )
+    _, weights = AttentionPooling(14).attend(torch.randn(3, 14, 5, 7))
     assert weights.shape == (3, 1, 5, 7)
 
 

@@ -22,7 +22,7 @@ def contract_equal_descriptors_double_the_score(
     """Of a constant map, average and maximum are the same."""
     module = scrambled(kind(14, 2))
     x = noise(2, 14, 1, 1).expand(-1, -1, 5, 3)
-    _, gates = module(x, return_weights=True)
+    _, gates = module.attend(x)
     score = module.expand(module.reduce(x[..., 0, 0]).clamp(min=0))
     assert_close(gates, torch.sigmoid(2 * score))
 
@@ -34,13 +34,13 @@ def contract_the_maximum_matters(kind: type[ChannelGate]) -> None:
     peaked[..., 0, 0] += 3
     peaked[..., 1, 1] -= 3
     assert_close(x.mean((2, 3)), peaked.mean((2, 3)))
-    _, gates = module(x, return_weights=True)
-    _, moved = module(peaked, return_weights=True)
+    _, gates = module.attend(x)
+    _, moved = module.attend(peaked)
     assert not torch.allclose(gates, moved)
 
 
 def contract_gates_stay_below_one(kind: type[ChannelGate]) -> None:
-    _, gates = scrambled(kind(14, 2))(noise(2, 14, 5, 3), return_weights=True)
+    _, gates = scrambled(kind(14, 2)).attend(noise(2, 14, 5, 3))
     assert (gates < 1).all()
 
 
@@ -87,8 +87,8 @@ def contract_gates_follow_the_places(kind: type[SpatialGate]) -> None:
     """Rolling the map rolls the gates, away from the border."""
     module = scrambled(kind(3))
     x = noise(2, 5, 11, 13)
-    _, gates = module(x, return_weights=True)
-    _, rolled = module(x.roll((2, 3), (2, 3)), return_weights=True)
+    _, gates = module.attend(x)
+    _, rolled = module.attend(x.roll((2, 3), (2, 3)))
     assert_close(gates[..., 1:8, 1:9], rolled[..., 3:10, 4:12])
     assert gates[..., 1:8, 1:9].std() > 1e-3
 
@@ -105,17 +105,17 @@ def test_pooling_over_the_places_is_rejected() -> None:
 def test_the_spatial_gate_ignores_the_order_of_channels() -> None:
     module = scrambled(SpatialGate())
     x = noise(2, 5, 11, 13)
-    _, gates = module(x, return_weights=True)
-    _, again = module(x[:, [4, 0, 3, 1, 2]], return_weights=True)
+    _, gates = module.attend(x)
+    _, again = module.attend(x[:, [4, 0, 3, 1, 2]])
     assert_close(gates, again)
-    _, moved = module(shuffled_places(x), return_weights=True)
+    _, moved = module.attend(shuffled_places(x))
     assert not torch.allclose(gates, moved)
 
 
 def test_the_spatial_gate_equals_a_loop_over_its_window() -> None:
     module = scrambled(SpatialGate(3))
     x = noise(2, 5, 7, 11)
-    _, gates = module(x, return_weights=True)
+    _, gates = module.attend(x)
     taps = module.filter.weight[0]
     for row, column in [(0, 0), (3, 5), (6, 10), (2, 10)]:
         score = torch.zeros(2, dtype=torch.float64)
@@ -165,9 +165,9 @@ def test_it_is_its_two_halves_in_the_order_asked_for(
     halves = [module.channel, module.spatial]
     if spatial_first:
         halves.reverse()
-    between, earlier = halves[0](x, return_weights=True)
-    expected, later = halves[1](between, return_weights=True)
-    output, weights = module(x, return_weights=True)
+    between, earlier = halves[0].attend(x)
+    expected, later = halves[1].attend(between)
+    output, weights = module.attend(x)
     assert_close(output, expected)
     assert_close(module(x), expected)
     gates = (later, earlier) if spatial_first else (earlier, later)
@@ -219,10 +219,10 @@ def test_ties_for_the_maximum_leave_the_total_gradient() -> None:
     """A maximum has one unit of gradient, however many share it."""
     module = ChannelGate(14, 2).double()
     x = torch.ones(2, 14, 5, 3, dtype=torch.float64, requires_grad=True)
-    _, gates = module(x, return_weights=True)
+    _, gates = module.attend(x)
     (gradient,) = torch.autograd.grad(gates.sum(), x)
     step = 1e-6
-    _, more = module(x + step, return_weights=True)
+    _, more = module.attend(x + step)
     assert_close(
         gradient.sum(), (more - gates).sum() / step, rtol=1e-4, atol=1e-6
     )

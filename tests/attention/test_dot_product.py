@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from attncourse.attention import scaled_dot_product_attention
+from attncourse.attention import (
+    attention_weights,
+    scaled_dot_product_attention,
+)
 from attncourse.bugs import dot_product as wrong
 
 
@@ -49,13 +52,21 @@ def by_loops(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("return_weights", [False, True])
-def test_it_equals_a_double_loop(return_weights: bool) -> None:
+def by_weights(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    return attention_weights(query, key, mask) @ value
+
+
+PATHS = pytest.mark.parametrize(
+    "path", [scaled_dot_product_attention, by_weights]
+)
+
+
+@PATHS
+def test_it_equals_a_double_loop(path) -> None:
     query, key, value = triple()
-    found = scaled_dot_product_attention(
-        query, key, value, return_weights=return_weights
-    )
-    output = found[0] if return_weights else found
+    output = path(query, key, value)
     assert_close(output[1, 2], by_loops(query[1, 2], key[1, 2], value[1, 2]))
 
 
@@ -67,11 +78,19 @@ def test_it_equals_torch(mask_shape: tuple[int, ...] | None) -> None:
         mask = torch.rand(mask_shape) < 0.6
         mask[..., 0] = True
     expected = F.scaled_dot_product_attention(query, key, value, mask)
-    for weights_too in (False, True):
-        found = scaled_dot_product_attention(
-            query, key, value, mask, return_weights=weights_too
-        )
-        assert_close(found[0] if weights_too else found, expected)
+    for path in (scaled_dot_product_attention, by_weights):
+        assert_close(path(query, key, value, mask), expected)
+
+
+@PATHS
+def test_the_scale_can_be_set(path) -> None:
+    query, key, value = triple()
+    options = {"scale": 1.0}
+    if path is by_weights:
+        found = attention_weights(query, key, **options) @ value
+    else:
+        found = path(query, key, value, **options)
+    assert_close(found, path(query * 7**0.5, key, value))
 
 
 def test_torch_reads_the_same_mask_the_same_way_and_mha_the_opposite() -> None:
@@ -97,11 +116,8 @@ def test_any_number_of_leading_axes(rank: int) -> None:
         query, key, value, expected = (
             t[1] for t in (query, key, value, expected)
         )
-    for weights_too in (False, True):
-        found = scaled_dot_product_attention(
-            query, key, value, mask, return_weights=weights_too
-        )
-        output = found[0] if weights_too else found
+    for path in (scaled_dot_product_attention, by_weights):
+        output = path(query, key, value, mask)
         assert_close(output, expected.reshape(output.shape))
 
 
@@ -118,9 +134,7 @@ def test_large_half_precision_vectors_do_not_overflow() -> None:
     query, key, value = (t.half() for t in triple())
     query, key = 120 * query, 120 * key
     assert ((query @ key.mT).isinf()).any()
-    _, weights = scaled_dot_product_attention(
-        query, key, value, return_weights=True
-    )
+    weights = attention_weights(query, key)
     assert weights.isfinite().all()
     assert scaled_dot_product_attention(query, key, value).isfinite().all()
 
@@ -264,10 +278,11 @@ REJECTS = [
 
 @pytest.mark.parametrize("contract", {pair[0]: 0 for pair in REJECTS})
 def test_ours_keeps_the_contract(contract) -> None:
-    def ours(*args: Tensor) -> tuple[Tensor, Tensor]:
-        found = scaled_dot_product_attention(*args, return_weights=True)
-        assert isinstance(found, tuple)
-        return found
+    def ours(
+        query: Tensor, key: Tensor, value: Tensor, *mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        weights = attention_weights(query, key, *mask)
+        return weights @ value, weights
 
     contract(ours)
 

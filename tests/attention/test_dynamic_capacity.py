@@ -153,14 +153,14 @@ def test_the_weights_are_the_saliency_as_shares(
     with torch.no_grad():
         net.classifier.weight *= factor
     saliency = net.look(x).saliency
-    _, weights = net(x, return_weights=True)
+    _, weights = net.attend(x)
     assert_close(weights, saliency / saliency.sum((2, 3), keepdim=True))
 
 
 def test_without_any_slope_the_weights_are_flat() -> None:
     net, x = network(4), images()
     torch.nn.init.zeros_(net.classifier.weight)
-    _, weights = net(x, return_weights=True)
+    _, weights = net.attend(x)
     assert_close(weights, torch.full((2, 1, 3, 5), 1 / 15).double())
 
 

@@ -31,7 +31,7 @@ def test_it_equals_timm(channels: int) -> None:
 def test_the_gates_equal_a_loop_over_neighbours() -> None:
     ours = scrambled(EfficientChannelAttention(7, kernel_size=5))
     x = noise(3, 7, 11, 13)
-    output, gates = ours(x, return_weights=True)
+    output, gates = ours.attend(x)
     taps = ours.filter.weight[0, 0]
     averages = x.mean((2, 3))
     for b in range(3):
@@ -61,8 +61,8 @@ def test_a_gate_looks_no_further_than_the_filter() -> None:
     x = noise(2, 17, 11, 13)
     changed = x.clone()
     changed[:, 5] += 1
-    _, before = module(x, return_weights=True)
-    _, after = module(changed, return_weights=True)
+    _, before = module.attend(x)
+    _, after = module.attend(changed)
     moved = (before != after).any(0)
     assert moved.nonzero().flatten().tolist() == [4, 5, 6]
 

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from inspect import signature
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from tests.attention.cases import BATCH, CASES, Case
 
 def run(module: nn.Module, inputs: list[Tensor]) -> tuple[Tensor, ...]:
     """The output and the weights, of which CBAM has two."""
-    output, weights = module(*inputs, return_weights=True)
+    output, weights = module.attend(*inputs)
     return output, *(weights if isinstance(weights, tuple) else (weights,))
 
 
@@ -25,7 +24,7 @@ def test_every_public_module_has_a_case() -> None:
         for name in attention.__all__
         if isinstance(kind := getattr(attention, name), type)
         and issubclass(kind, nn.Module)
-        and "return_weights" in signature(kind.forward).parameters
+        and hasattr(kind, "attend")
     }
     assert modules == {case.name for case in CASES}
 
@@ -184,13 +183,13 @@ def test_a_masked_place_has_no_say(masked_case: Case) -> None:
     inputs = case.inputs(dtype=torch.float64)
     mask = torch.rand(BATCH, 1, *case.weights[1:]) < 0.5
     mask[..., 0] = True
-    _, weights = module(*inputs, mask=mask, return_weights=True)
+    _, weights = module.attend(*inputs, mask=mask)
     assert (weights[~mask.expand_as(weights)] == 0).all()
     total = weights.sum(case.sums_over)
     assert_close(total, torch.ones_like(total))
     assert_close(
         module(*inputs, mask=mask),
-        module(*inputs, mask=mask, return_weights=True)[0],
+        module.attend(*inputs, mask=mask)[0],
     )
     everything = torch.ones_like(mask)
     assert_close(module(*inputs, mask=everything), module(*inputs))
@@ -206,10 +205,11 @@ def test_nothing_to_attend_gives_zeros_and_finite_gradients(
     for weights_too in (False, True):
         inputs = [t.requires_grad_() for t in case.inputs()]
         module.zero_grad()
-        result = module(*inputs, mask=mask, return_weights=weights_too)
-        output = result[0] if weights_too else result
         if weights_too:
-            assert (result[1][1] == 0).all()
+            output, weights = module.attend(*inputs, mask=mask)
+            assert (weights[1] == 0).all()
+        else:
+            output = module(*inputs, mask=mask)
         output.square().sum().backward()
         gradients = [t.grad for t in (*module.parameters(), *inputs)]
         assert all(g is not None and g.isfinite().all() for g in gradients)

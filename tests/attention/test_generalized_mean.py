@@ -16,17 +16,15 @@ def test_it_equals_the_formula() -> None:
 
 def test_power_one_is_the_average_with_equal_weights() -> None:
     x = torch.rand(2, 3, 5, 7) + 0.1
-    pooled, weights = GeneralizedMeanPooling(1.0)(x, return_weights=True)
+    pooled, weights = GeneralizedMeanPooling(1.0).attend(x)
     assert_close(pooled, x.mean((2, 3)))
     assert_close(weights, torch.full((2, 1, 5, 7), 1 / 35))
 
 
 def test_a_large_power_is_the_maximum_with_its_map() -> None:
     x = torch.rand(2, 3, 5, 7, dtype=torch.float64)
-    pooled, weights = GeneralizedMeanPooling(9000.0).double()(
-        x, return_weights=True
-    )
-    expected, won = MaxPooling2d()(x, return_weights=True)
+    pooled, weights = GeneralizedMeanPooling(9000.0).double().attend(x)
+    expected, won = MaxPooling2d().attend(x)
     assert_close(pooled, expected, atol=1e-3, rtol=0)
     assert_close(weights, won, atol=0.2, rtol=0)
     assert pooled.isfinite().all()
@@ -34,7 +32,7 @@ def test_a_large_power_is_the_maximum_with_its_map() -> None:
 
 def test_weights_are_the_shares_of_the_derivative() -> None:
     x = torch.rand(1, 1, 5, 7, dtype=torch.float64, requires_grad=True)
-    pooled, weights = GeneralizedMeanPooling().double()(x, return_weights=True)
+    pooled, weights = GeneralizedMeanPooling().double().attend(x)
     (slope,) = torch.autograd.grad(pooled.sum(), x)
     assert_close(weights, slope / slope.sum())
 

@@ -13,7 +13,7 @@ def contract_scales_share_every_place(
     kind: type[MultiScaleAttention],
 ) -> None:
     module = scrambled(kind(3, (1.0, 0.5, 0.25)))
-    _, weights = module(noise(2, 3, 7, 5), return_weights=True)
+    _, weights = module.attend(noise(2, 3, 7, 5))
     total = weights.sum(1)
     assert_close(total, torch.ones_like(total))
 
@@ -24,7 +24,7 @@ def contract_what_looks_the_same_at_all_scales_stays(
     module = scrambled(kind(3))
     module.features = nn.Identity()
     x = noise(2, 3, 1, 1).expand(-1, -1, 7, 5)
-    output, _ = module(x, return_weights=True)
+    output, _ = module.attend(x)
     assert_close(output, x)
 
 
@@ -48,7 +48,7 @@ def test_a_softmax_over_places_is_rejected(contract) -> None:
 def test_it_equals_the_formula() -> None:
     module = scrambled(MultiScaleAttention(3, (1.0, 0.5, 0.2), hidden_dim=5))
     x = noise(2, 3, 11, 13)
-    output, weights = module(x, return_weights=True)
+    output, weights = module.attend(x)
     views = [module.view(x, scale) for scale in (1.0, 0.5, 0.2)]
     scores = module.score(module.hidden(torch.cat(views, 1)).clamp(min=0))
     powers = scores.exp()
@@ -134,8 +134,8 @@ def test_far_places_do_not_compete() -> None:
     x = noise(1, 3, 31, 37)
     changed = x.clone()
     changed[..., :4, :4] *= -3
-    _, before = module(x, return_weights=True)
-    _, after = module(changed, return_weights=True)
+    _, before = module.attend(x)
+    _, after = module.attend(changed)
     assert not torch.allclose(before[..., :4, :4], after[..., :4, :4])
     assert torch.equal(before[..., 16:, 16:], after[..., 16:, 16:])
 
@@ -143,7 +143,7 @@ def test_far_places_do_not_compete() -> None:
 def test_it_starts_as_the_mean_over_the_scales() -> None:
     module = MultiScaleAttention(3, (1.0, 0.75, 0.5))
     x = torch.randn(2, 3, 7, 5)
-    output, weights = module(x, return_weights=True)
+    output, weights = module.attend(x)
     assert_close(weights, torch.full_like(weights, 1 / 3))
     views = [module.view(x, scale) for scale in (1.0, 0.75, 0.5)]
     assert_close(output, torch.stack(views).mean(0))

@@ -59,7 +59,7 @@ def test_with_softmax_it_equals_the_formula(pool: int) -> None:
     scores = torch.einsum("bcq,bck->bqk", query.flatten(2), key.flatten(2))
     powers = (scores / 3**0.5).exp()
     expected = powers / powers.sum(2, keepdim=True)
-    output, weights = module(x, return_weights=True)
+    output, weights = module.attend(x)
     assert_close(weights.squeeze(1), expected)
     assert_close(output, by_matrix(module, x, expected))
     assert_close(module(x), output)
@@ -74,7 +74,7 @@ def test_without_softmax_it_equals_the_formula(pool: int) -> None:
         key = F.max_pool2d(key, pool, ceil_mode=True)
     scores = torch.einsum("bcq,bck->bqk", query.flatten(2), key.flatten(2))
     expected = scores / key.shape[2] / key.shape[3]
-    output, weights = module(x, return_weights=True)
+    output, weights = module.attend(x)
     assert_close(weights.squeeze(1), expected)
     assert_close(output, by_matrix(module, x, expected))
     assert_close(module(x), output)
@@ -119,11 +119,11 @@ def test_permuting_the_places_permutes_the_output(softmax: bool) -> None:
 def test_pooling_leaves_a_quarter_of_the_keys_and_no_border() -> None:
     module = scrambled(NonLocal2d(6, 2, pool=2))
     x = noise(2, 6, 5, 7)
-    _, weights = module(x, return_weights=True)
+    _, weights = module.attend(x)
     assert weights.shape == (2, 1, 35, 3 * 4)
     changed = x.clone()
     changed[..., -1, -1] += 9  # the last place stands in a cut square
-    _, moved = module(changed, return_weights=True)
+    _, moved = module.attend(changed)
     assert not torch.allclose(weights[:, :, 0], moved[:, :, 0])
 
 

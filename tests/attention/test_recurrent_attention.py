@@ -155,7 +155,7 @@ def test_without_training_nothing_is_drawn(reader) -> None:
     assert torch.equal(first.locations, again.locations)
     assert (first.log_probs == 0).all()
     assert (first.locations[:, 0] == 0).all()
-    _, maps = net(x, return_weights=True)
+    _, maps = net.attend(x)
     assert maps.shape == (1, 3, 16, 24)
     assert (maps.sum((2, 3)) <= 1 + 1e-9).all()
     assert (maps.sum((2, 3)) > 0.5).all()

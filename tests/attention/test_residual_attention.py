@@ -32,7 +32,7 @@ def idle(module: ResidualAttention) -> ResidualAttention:
 def contract_a_zero_mask_leaves_the_trunk(build: Build) -> None:
     module = closed(scrambled(build(14, 2, 7)))
     x = noise(2, 14, 5, 3)
-    output, mask = module(x, return_weights=True)
+    output, mask = module.attend(x)
     assert (mask == 0).all()
     assert_close(output, module.trunk(x))
 
@@ -73,7 +73,7 @@ def test_a_mask_of_a_half_halves_or_adds_a_half() -> None:
 def test_the_output_is_the_trunk_times_one_plus_the_mask() -> None:
     module = scrambled(ResidualAttention(14, 2, 7))
     x = noise(2, 14, 5, 3)
-    output, mask = module(x, return_weights=True)
+    output, mask = module.attend(x)
     trunk = module.trunk[1](module.trunk[0](x))
     assert_close(mask, module.mask(x))
     assert_close(output, trunk + mask * trunk)
@@ -136,7 +136,7 @@ def test_the_mask_equals_the_network_written_out(
     back = residual(outer.skip, half) + upsampled(quarter, *half.shape[2:])
     back = upsampled(residual(outer.up, back), *size)
     scores = normalised(module.mask[2], normalised(module.mask[1], back))
-    _, mask = module(x, return_weights=True)
+    _, mask = module.attend(x)
     assert_close(mask, 1 / (1 + (-scores).exp()))
 
 

@@ -22,7 +22,7 @@ def contract_branches_share_every_channel(
     kind: type[SelectiveKernel],
 ) -> None:
     module = scrambled(kind(14, (3, 5, 9), groups=2, hidden_dim=11))
-    _, weights = module(noise(2, 14, 7, 5), return_weights=True)
+    _, weights = module.attend(noise(2, 14, 7, 5))
     total = weights.sum(1)
     assert_close(total, torch.ones_like(total))
 
@@ -35,7 +35,7 @@ def contract_equal_branches_give_themselves(
     first, second = module.branches
     second.load_state_dict(first.state_dict())
     x = noise(2, 14, 7, 5)
-    output, _ = module(x, return_weights=True)
+    output, _ = module.attend(x)
     assert_close(output, first(x))
 
 
@@ -86,7 +86,7 @@ def test_it_equals_the_formula() -> None:
         scrambled(SelectiveKernel(14, (3, 5, 7), groups=7, hidden_dim=11))
     )
     x = noise(2, 14, 11, 13)
-    output, weights = module(x, return_weights=True)
+    output, weights = module.attend(x)
     maps = [branch(x) for branch in module.branches]
     squeezed = sum(maps).mean((2, 3))
     z = F.relu(module.norm(squeezed @ module.reduce.weight.T))

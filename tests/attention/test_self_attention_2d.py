@@ -14,7 +14,7 @@ def contract_equals_loops(kind: type[SelfAttention2d]) -> None:
     module = scrambled(kind(6, 3))
     module.gamma.data.fill_(1.7)
     x = noise(2, 6, 3, 5)
-    output, weights = module(x, return_weights=True)
+    output, weights = module.attend(x)
     query, key, value = module.project(x).flatten(2).split((2, 2, 6), dim=1)
     places = x.flatten(2)
     for b in range(2):
@@ -31,7 +31,7 @@ def contract_equals_loops(kind: type[SelfAttention2d]) -> None:
 
 def contract_rows_sum_to_one(kind: type[SelfAttention2d]) -> None:
     module = scrambled(kind(6, 3))
-    _, weights = module(noise(2, 6, 3, 5), return_weights=True)
+    _, weights = module.attend(noise(2, 6, 3, 5))
     assert (weights >= 0).all()
     total = weights.sum(3)
     assert_close(total, torch.ones_like(total))
@@ -42,7 +42,7 @@ def contract_equals_the_fused_kernel(kind: type[SelfAttention2d]) -> None:
     module = scrambled(kind(6, 3))
     module.gamma.data.fill_(1)
     x = noise(2, 6, 3, 5)
-    output, _ = module(x, return_weights=True)
+    output, _ = module.attend(x)
     query, key, value = (
         part.flatten(2).mT
         for part in module.project(x).split((2, 2, 6), dim=1)
@@ -53,7 +53,7 @@ def contract_equals_the_fused_kernel(kind: type[SelfAttention2d]) -> None:
 
 def contract_starts_as_the_identity(kind: type[SelfAttention2d]) -> None:
     x = torch.randn(2, 6, 3, 5)
-    output, _ = kind(6, 3)(x, return_weights=True)
+    output, _ = kind(6, 3).attend(x)
     assert torch.equal(output, x)
 
 
@@ -95,8 +95,8 @@ def test_scaled_divides_the_scores_by_the_root_of_the_key_width() -> None:
         plain.project.bias[:3] /= 3**0.5
     x = noise(2, 6, 3, 5)
     for found, expected in zip(
-        scaled(x, return_weights=True),
-        plain(x, return_weights=True),
+        scaled.attend(x),
+        plain.attend(x),
         strict=True,
     ):
         assert_close(found, expected)
@@ -114,7 +114,7 @@ def test_scaling_keeps_the_spread_of_scores_at_any_width(
         nn.init.zeros_(module.project.bias)
         nn.init.normal_(module.project.weight, std=channels**-0.5)
         x = torch.randn(2, channels, 7, 11, dtype=torch.float64)
-        _, weights = module(x, return_weights=True)
+        _, weights = module.attend(x)
         spreads.append(weights.log().std(-1).mean().item())
     assert (spreads[1] < 2 * spreads[0]) is scaled
 
@@ -165,13 +165,14 @@ def test_large_half_precision_maps_do_not_overflow() -> None:
     query, key, _ = module.project(x).flatten(2).split(module.widths, dim=1)
     assert (query.mT @ key).isinf().any()
     assert module(x).isfinite().all()
-    assert module(x, return_weights=True)[1].isfinite().all()
+    assert module.attend(x)[1].isfinite().all()
 
 
 def test_defaults_are_those_of_the_paper() -> None:
     module = SelfAttention2d(64)
     assert module.widths == (8, 8, 64)
-    assert not module.scaled
+    assert module.scale == 1.0
+    assert SelfAttention2d(64, scaled=True).scale == 8**-0.5
     assert sum(p.numel() for p in module.parameters()) == 80 * 65 + 1
 
 

@@ -19,7 +19,7 @@ def test_it_keeps_the_contract_of_a_channel_gate(
 def test_it_equals_the_formula() -> None:
     ours = scrambled(SoftmaxChannelAttention(7))
     x = noise(3, 7, 11, 13)
-    output, weights = ours(x, return_weights=True)
+    output, weights = ours.attend(x)
     for sample, found, share in zip(x, output, weights, strict=True):
         averages = torch.stack([plane.sum() / 143 for plane in sample])
         powers = (ours.score.weight @ averages + ours.score.bias).exp()
@@ -55,8 +55,8 @@ def test_rescaling_multiplies_the_output_and_leaves_the_shares() -> None:
     rescaled = SoftmaxChannelAttention(7, rescale=True)
     rescaled.load_state_dict(plain.state_dict())
     x = torch.randn(3, 7, 11, 13)
-    output, shares = plain(x, return_weights=True)
-    larger, same = rescaled(x, return_weights=True)
+    output, shares = plain.attend(x)
+    larger, same = rescaled.attend(x)
     assert_close(larger, 7 * output)
     assert torch.equal(shares, same)
 
@@ -72,10 +72,10 @@ def test_equal_scores_rescaled_are_the_identity() -> None:
 def test_a_channel_that_gains_takes_from_all_others() -> None:
     module = scrambled(SoftmaxChannelAttention(7))
     x = noise(3, 7, 11, 13)
-    _, before = module(x, return_weights=True)
+    _, before = module.attend(x)
     with torch.no_grad():
         module.score.bias[4] += 1
-    _, after = module(x, return_weights=True)
+    _, after = module.attend(x)
     rises = torch.arange(7) == 4
     assert ((after > before) == rises).all()
 

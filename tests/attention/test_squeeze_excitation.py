@@ -68,7 +68,7 @@ def test_it_equals_timm() -> None:
 def test_the_gates_are_those_of_the_formula() -> None:
     ours = scrambled(SqueezeExcitation(14, 2))
     x = noise(3, 14, 11, 13)
-    output, gates = ours(x, return_weights=True)
+    output, gates = ours.attend(x)
     for sample, gate in zip(x, gates, strict=True):
         averages = torch.stack([plane.sum() / 143 for plane in sample])
         hidden = ours.reduce.weight @ averages + ours.reduce.bias
@@ -79,9 +79,7 @@ def test_the_gates_are_those_of_the_formula() -> None:
 
 def test_gates_start_near_a_half_and_do_not_share_a_total() -> None:
     torch.manual_seed(0)
-    _, gates = SqueezeExcitation(64)(
-        torch.randn(2, 64, 7, 5), return_weights=True
-    )
+    _, gates = SqueezeExcitation(64).attend(torch.randn(2, 64, 7, 5))
     assert_close(gates, torch.full_like(gates, 0.5), atol=0.2, rtol=0)
     assert (gates.sum(1) > 25).all()
 

@@ -20,9 +20,9 @@ def maps() -> Tensor:
 def test_branches_of_the_batch() -> None:
     torch.manual_seed(0)
     module = wrong.BranchesOfTheBatch(CHANNELS).eval()
-    _, weights = module(maps(), return_weights=True)
+    _, weights = module.attend(maps())
     assert_close(weights.sum(0), torch.ones_like(weights[0]))
-    _, alone = module(maps()[:1], return_weights=True)
+    _, alone = module.attend(maps()[:1])
     assert_close(alone, torch.ones_like(alone))
     assert "share one softmax" in repr(checkup(module, maps()).errors)
 

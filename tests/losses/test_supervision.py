@@ -106,7 +106,7 @@ def contract_the_auxiliary_loss_reaches_the_attention(add) -> None:
     """The pooled vector is detached: the task says nothing to the scores."""
     torch.manual_seed(0)
     layer = AdditivePooling2d(7, 3)
-    pooled, weights = layer(torch.randn(3, 7, 5, 7), return_weights=True)
+    pooled, weights = layer.attend(torch.randn(3, 7, 5, 7))
     head = nn.Linear(7, 2)
     task = head(pooled.detach()).square().mean()
     auxiliary = attention_kl(weights, masks_of(5, 7)).mean()
@@ -136,7 +136,7 @@ def test_gates_learn_the_mask() -> None:
     losses = []
     for _ in range(30):
         optimiser.zero_grad()
-        _, gates = gate(x, return_weights=True)
+        _, gates = gate.attend(x)
         losses.append(attention_bce(gates, masks).mean())
         losses[-1].backward()
         optimiser.step()

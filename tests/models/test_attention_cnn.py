@@ -10,7 +10,7 @@ from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
 def test_any_image_size(size: tuple[int, int], pooling) -> None:
     net = AttentionCNN(7, in_channels=3, pooling=pooling).eval()
     images = torch.rand(2, 3, *size)
-    logits, weights = net(images, return_weights=True)
+    logits, weights = net.attend(images)
     assert logits.shape == (2, 7)
     assert_close(net(images), logits)
     quarter = [-(-s // 4) for s in size]

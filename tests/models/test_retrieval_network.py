@@ -106,7 +106,7 @@ def test_it_equals_the_attention_of_torch() -> None:
         average_attn_weights=False,
     )
     expected = F.normalize(scale * queries + ours.gamma * mixed, dim=1)
-    found, shares = ours(queries, items, mask, return_weights=True)
+    found, shares = ours.attend(queries, items, mask)
     assert_close(found, expected)
     assert_close(shares, weights[None])
     assert_close(ours(queries, items, mask), expected)

@@ -40,7 +40,7 @@ def test_samples_joined_to_one_table_are_rejected() -> None:
 def test_the_pooling_equals_the_formula() -> None:
     pooling = scrambled(SoftplusPooling2d(7, 3))
     x = noise(2, 7, 5, 3)
-    pooled, weights = pooling(x, return_weights=True)
+    pooled, weights = pooling.attend(x)
     matrix, scores = pooling.hidden.weight[..., 0, 0], pooling.score
     for sample in range(2):
         total = torch.zeros(7, dtype=torch.float64)
@@ -57,9 +57,7 @@ def test_the_pooling_equals_the_formula() -> None:
 
 
 def test_weights_are_positive_and_do_not_share_a_total() -> None:
-    _, weights = scrambled(SoftplusPooling2d(7, 3))(
-        noise(2, 7, 5, 3), return_weights=True
-    )
+    _, weights = scrambled(SoftplusPooling2d(7, 3)).attend(noise(2, 7, 5, 3))
     assert weights.shape == (2, 1, 5, 3)
     assert (weights > 0).all()
     totals = weights.sum((1, 2, 3))
@@ -83,7 +81,7 @@ def test_a_descriptor_has_length_one_and_direction_of_its_pooling(
 ) -> None:
     describe = Descriptor(pooling).double()
     x = noise(2, 7, 5, 3)
-    found, weights = describe(x, return_weights=True)
+    found, weights = describe.attend(x)
     assert_close(found.norm(dim=1), torch.ones(2).double())
     expected = pooling(x)
     assert_close(found * expected.norm(dim=1, keepdim=True), expected)
