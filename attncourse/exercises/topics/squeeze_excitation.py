@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attncourse.exercises.exercise import Mistake, exercise
@@ -13,91 +13,6 @@ from attncourse.exercises.probes import (
     expect_number,
     expect_tensor,
 )
-
-
-def gates_solution(
-    x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor
-) -> Tensor:
-    """Gates of squeeze-and-excitation: (batch, channels)."""
-    squeezed = x.mean((2, 3))
-    hidden = (squeezed @ w1.T + b1).relu()
-    return (hidden @ w2.T + b2).sigmoid()
-
-
-@exercise(
-    "squeeze_excitation.gates",
-    kind="write",
-    solution=gates_solution,
-    praise="One number for each channel of each image, and each is free to "
-    "be open whatever the others do.",
-    hints=(
-        "Squeeze first: one mean for each channel of each image. Which axes "
-        "disappear?",
-        "`x.mean((2, 3))` has the shape (batch, channels). A layer is then "
-        "`z @ w.T + b`.",
-        "ReLU between the two layers, sigmoid behind the second.",
-    ),
-)
-def gates(answer: Any) -> None:
-    """Judge `answer(x, w1, b1, w2, b2)`."""
-    x = torch.randn(3, 8, 8, 8) + torch.randn(3, 8, 1, 1)
-    w1, b1, w2, b2 = (
-        torch.randn(shape) for shape in [(5, 8), (5,), (8, 5), (8,)]
-    )
-    yours = expect_tensor(
-        answer(x, w1, b1, w2, b2), "The tensor of gates", (3, 8)
-    )
-
-    def gates_of(squeezed: Tensor) -> Tensor:
-        hidden = (squeezed @ w1.T + b1).relu()
-        return hidden @ w2.T + b2
-
-    squeezed = x.mean((2, 3))
-    linear = (squeezed @ w1.T + b1) @ w2.T + b2
-    for wrong, message in (
-        (
-            gates_of(squeezed),
-            "These are the scores; the sigmoid that brings them between zero "
-            "and one is missing.",
-        ),
-        (
-            gates_of(squeezed).softmax(1),
-            "The channels compete: each row sums to one, because a softmax "
-            "stands where the sigmoid belongs.",
-        ),
-        (
-            linear.sigmoid(),
-            "The ReLU between the two layers is missing: two linear layers "
-            "are one.",
-        ),
-        (
-            gates_of(x.mean((1, 2))).sigmoid(),
-            "The mean runs over channels and rows and leaves columns; it "
-            "should run over rows and columns, axes 2 and 3.",
-        ),
-        (
-            gates_of(x.mean((1, 3))).sigmoid(),
-            "The mean runs over channels and columns and leaves rows; it "
-            "should run over rows and columns, axes 2 and 3.",
-        ),
-        (
-            gates_of(x.sum((2, 3))).sigmoid(),
-            "This is the sum over the places, not their mean: a larger image "
-            "would open and shut the gates further.",
-        ),
-        (
-            gates_of(x.amax((2, 3))).sigmoid(),
-            "The squeeze takes the largest place of each channel; here it is "
-            "the mean.",
-        ),
-    ):
-        if close(yours, wrong):
-            raise Mistake(message)
-    expect_close(
-        yours,
-        gates_solution(x, w1, b1, w2, b2),
-        "The shape is right, but the numbers are not those of the equation.",
-    )
 
 
 @exercise(
@@ -204,12 +119,19 @@ def eca(answer: Any) -> None:
     """Judge `answer(x, taps)`, the fixed code."""
     x, taps = torch.randn(5, 7, 3, 2), torch.randn(3)
     yours = expect_tensor(answer(x, taps), "The output", (5, 7, 3, 2))
+    pooled = x.mean((0, 2, 3)).expand(5, 7)
+    shared = F.conv1d(pooled[:, None], taps[None, None], padding=1)[:, 0]
+    if close(yours, x * shared.sigmoid()[..., None, None]):
+        raise Mistake(
+            "The squeeze takes the mean over the batch as well, so all "
+            "images get the same gates; it should run over rows and columns."
+        )
     other = torch.cat([x[:1], torch.randn(4, 7, 3, 2)])
     again = expect_tensor(answer(other, taps), "The output", (5, 7, 3, 2))
     if not close(yours[0], again[0]):
         raise Mistake(
-            "The first image gets another answer when the others change: the "
-            "filter still runs along the batch."
+            "The first image gets another answer when the others change: "
+            "something still runs along the batch."
         )
     squeezed = x.mean((2, 3))
     scores = F.conv1d(squeezed[:, None], taps[None, None], padding=1)[:, 0]
@@ -245,73 +167,189 @@ def eca(answer: Any) -> None:
     )
 
 
-def neutral_solution(x: Tensor, scores: Tensor) -> Tensor:
-    """Softmax gates that leave the map as it is where scores are equal."""
-    shares = scores.softmax(1)
-    return x * (x.shape[1] * shares)[..., None, None]
+def neutral_solution(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    """Softmax gates among the live channels, one where scores are equal."""
+    shares = scores.masked_fill(~live, float("-inf")).softmax(1)
+    left = live.sum(1, keepdim=True)
+    return x * (left * shares)[..., None, None]
 
 
 @exercise(
     "squeeze_excitation.neutral",
     kind="change",
     solution=neutral_solution,
-    praise="The mean gate is one now, whatever the number of channels.",
+    praise="The mean gate of the live channels is one, however many there "
+    "are.",
     hints=(
-        "What is every softmax weight when all scores are equal?",
-        "It is 1 / C. By what must you multiply to get one?",
+        "A dead channel must get no share. Which score has the exponential "
+        "zero?",
+        "What is every share when k live channels have equal scores? By what "
+        "must you multiply to get one?",
+        "`live.sum(1, keepdim=True)` counts the live channels of each image.",
     ),
 )
 def neutral(answer: Any) -> None:
-    """Judge `answer(x, scores)`."""
-    channels = int(torch.randint(5, 12, ()))
-    x, scores = torch.randn(3, channels, 4, 2), torch.randn(3, channels)
-    shape = (3, channels, 4, 2)
-    yours = expect_tensor(answer(x, scores), "The output", shape)
-    shares = scores.softmax(1)
+    """Judge `answer(x, scores, live)`."""
+    shape = batch, channels, _, _ = (5, 13, 4, 2)  # no root, no product agree
+    x, scores = torch.randn(shape), torch.randn(batch, channels)
+    dead = torch.tensor([0, 2, 3, 5, 7])[:, None]  # as many in each image
+    order = torch.rand(batch, channels).argsort(1)
+    live = order >= dead
+    yours = expect_tensor(answer(x, scores, live), "The output", shape)
+    left = live.sum(1, keepdim=True)
+    every = scores.softmax(1)
+    shares = scores.masked_fill(~live, float("-inf")).softmax(1)
     top = shares.amax(1, keepdim=True)
     for factors, message in (
         (
-            shares,
-            "Nothing has changed yet: with equal scores the map still "
-            "shrinks to one part in C.",
+            every,
+            "Nothing has changed yet: dead channels still get a share, and "
+            "with equal scores the map shrinks.",
         ),
         (
-            channels**0.5 * shares,
-            "The root of C is not enough: with equal scores the map shrinks "
-            "by the other root.",
+            shares,
+            "The shares are right, but with equal scores the map still "
+            "shrinks: the gates should have the mean one over live channels.",
+        ),
+        (
+            channels * shares,
+            "You multiply by the number of all channels; where some are "
+            "dead, equal scores now make the live ones too large.",
+        ),
+        (
+            channels * every * live,
+            "Dead channels are set to zero after the softmax, so they still "
+            "take their share of it from the live ones.",
+        ),
+        (
+            left * every * live,
+            "Dead channels are set to zero after the softmax, so they still "
+            "take their share of it from the live ones.",
+        ),
+        (
+            left**0.5 * shares,
+            "The root of the number of live channels is not enough: with "
+            "equal scores the map shrinks by the other root.",
+        ),
+        (
+            batch * shares,
+            "You multiply by the size of the batch; what counts is how many "
+            "channels share one unit.",
         ),
         (
             shares / top,
-            "Dividing by the largest weight lets equal scores pass, but now "
-            "no channel can be raised, and the mean gate depends on the "
-            "scores.",
+            "Dividing by the largest share lets equal scores pass, but then "
+            "no channel can be raised: the mean over live channels should "
+            "be one.",
         ),
         (
-            2 * scores.sigmoid(),
+            2 * scores.sigmoid() * live,
             "Equal scores of zero pass, but these are sigmoid gates: they do "
             "not compete any more.",
         ),
         (
-            1 + shares,
-            "One plus the weights raises every channel: with equal scores "
-            "the map grows.",
+            live * (1 + shares),
+            "One plus the share raises every channel: with equal scores the "
+            "map grows.",
         ),
         (
-            3 * scores.softmax(0),
+            batch * scores.softmax(0) * live,
             "The softmax runs over the batch: images compete, not channels.",
         ),
     ):
         if close(yours, x * factors[..., None, None]):
             raise Mistake(message)
-    even = expect_tensor(
-        answer(x, torch.zeros_like(scores)), "The output", shape
-    )
+    if yours[~live].any():
+        raise Mistake("Dead channels should come out as zeros.")
+    one = torch.full_like(scores, 0.7)
+    even = expect_tensor(answer(x, one, live), "The output", shape)
     expect_close(
-        even, x, "With equal scores the map should come out as it is."
+        even,
+        x * live[..., None, None],
+        "With equal scores the live channels should come out as they came.",
     )
     expect_close(
         yours,
-        neutral_solution(x, scores),
-        "Equal scores pass, but the gates are no longer in the proportions "
-        "of the softmax.",
+        neutral_solution(x, scores, live),
+        "Equal scores pass, but the gates of the live channels are not in "
+        "the proportions of the softmax.",
     )
+
+
+@exercise(
+    "squeeze_excitation.open_gate",
+    kind="write",
+    answer="class",
+    hand_in=True,
+    praise="It changes next to nothing when it is put in, and everything in "
+    "it can learn.",
+    hints=(
+        "Which score has a gate of nearly one?",
+        "The bias of the second layer is a parameter like any other; "
+        "`nn.init.constant_` sets it.",
+        "Random weights of the second layer move the gates away from what "
+        "its bias says. How large may they be at the start?",
+    ),
+)
+def open_gate(answer: Any) -> None:
+    """Judge a class by what its modules do."""
+    channels, reduction = 24, 4
+    layer = answer(channels, reduction)
+    count = sum(parameter.numel() for parameter in layer.parameters())
+    wanted = 2 * channels * channels // reduction
+    wanted += channels // reduction + channels
+    if count != wanted:
+        raise Mistake(
+            f"It has {count} parameters, but two layers with their biases "
+            f"have {wanted}."
+        )
+    x = 3 * torch.rand(5, channels, 7, 9) + 0.1
+    fresh = _factors(layer, x)
+    if not ((fresh > 0.95) & (fresh < 1.05)).all():
+        raise Mistake(
+            f"Fresh, its gates run from {fresh.min():.2f} to "
+            f"{fresh.max():.2f}; they should be within five per cent of one."
+        )
+    (layer(x) * torch.randn_like(x)).sum().backward()
+    for name, parameter in layer.named_parameters():
+        gradient = parameter.grad
+        second = parameter.shape[0] == channels
+        if second and (gradient is None or not gradient.any()):
+            raise Mistake(
+                f"In the first step `{name}` gets no gradient, so the gates "
+                "cannot begin to learn."
+            )
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    trained = _factors(layer, x)
+    if not ((trained > 0) & (trained < 1)).all():
+        raise Mistake(
+            "With other parameters some gates are not between zero and one: "
+            "a sigmoid should have the last word."
+        )
+    if trained.std(1).min() < 1e-3 or trained.std(0).max() < 1e-3:
+        raise Mistake(
+            "With random parameters the gates should differ between channels "
+            "and between images."
+        )
+    if not close(_factors(layer, x[:1]), trained[:1]):
+        raise Mistake("The gates of an image depend on its batch.")
+    mixed = x.flatten(2)[..., torch.randperm(63)].view_as(x)
+    if not close(_factors(layer, mixed), trained):
+        raise Mistake(
+            "The gates change when the positions are shuffled; the squeeze "
+            "should be the mean over all positions."
+        )
+    scale = 2 * x
+    if close(_factors(layer, scale), trained):
+        raise Mistake("The gates do not depend on the means of the channels.")
+
+
+def _factors(layer: Any, x: Tensor) -> Tensor:
+    """Gates of a layer: (batch, channels); they must not vary on the map."""
+    with torch.no_grad():
+        given = expect_tensor(layer(x.clone()), "The output", tuple(x.shape))
+    ratio = (given / x).flatten(2)
+    if (ratio.amax(2) - ratio.amin(2)).max() > 1e-3:
+        raise Mistake("Positions of one channel get different factors.")
+    return ratio[..., 0]

@@ -1,51 +1,9 @@
-"""Wrong answers to the exercises of lesson 5, and what each is told."""
+"""Wrong answers to the exercises of lesson 5, and what each hears."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attncourse.attention import SqueezeExcitation
-from attncourse.exercises.topics.squeeze_excitation import gates_solution
-
-
-def scores(
-    x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor
-) -> Tensor:
-    return gates_solution(x, w1, b1, w2, b2).logit()
-
-
-def competing(*given: Tensor) -> Tensor:
-    return scores(*given).softmax(1)
-
-
-def without_relu(
-    x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor
-) -> Tensor:
-    return ((x.mean((2, 3)) @ w1.T + b1) @ w2.T + b2).sigmoid()
-
-
-def of_columns(x: Tensor, *layers: Tensor) -> Tensor:
-    return gates_solution(x.transpose(1, 3), *layers)
-
-
-def of_rows(x: Tensor, *layers: Tensor) -> Tensor:
-    return gates_solution(x.transpose(1, 2), *layers)
-
-
-def summed(x: Tensor, *layers: Tensor) -> Tensor:
-    return gates_solution(x * x[0, 0].numel(), *layers)
-
-
-def of_maxima(x: Tensor, *layers: Tensor) -> Tensor:
-    return gates_solution(x.amax((2, 3), keepdim=True), *layers)
-
-
-def four_axes(*given: Tensor) -> Tensor:
-    return gates_solution(*given)[..., None, None]
-
-
-def borrowed(x: Tensor, *layers: Tensor) -> Tensor:
-    layer = SqueezeExcitation(8, 8)
-    return layer(x, return_weights=True)[1]
 
 
 def along_batch(x: Tensor, taps: Tensor) -> Tensor:
@@ -82,47 +40,162 @@ def eca_unpadded(x: Tensor, taps: Tensor) -> Tensor:
     return x * gates.sigmoid()[..., None, None]
 
 
-def as_printed(x: Tensor, scores: Tensor) -> Tensor:
-    return x * scores.softmax(1)[..., None, None]
+def over_batch_too(x: Tensor, taps: Tensor) -> Tensor:
+    pooled = x.mean((0, 2, 3)).expand(len(x), -1)
+    scores = F.conv1d(pooled[:, None], taps[None, None], padding=1)
+    return x * scores[:, 0].sigmoid()[..., None, None]
 
 
-def by_the_root(x: Tensor, scores: Tensor) -> Tensor:
-    return as_printed(x, scores) * x.shape[1] ** 0.5
+def one_by_one(x: Tensor, taps: Tensor) -> Tensor:
+    """Right, and without a convolution of torch."""
+    z = F.pad(x.mean((2, 3)), (1, 1))
+    scores = sum(taps[j] * z[:, j : j + x.shape[1]] for j in range(3))
+    return x * scores.sigmoid()[..., None, None]
 
 
-def by_the_largest(x: Tensor, scores: Tensor) -> Tensor:
-    shares = scores.softmax(1)
-    return x * (shares / shares.amax(1, keepdim=True))[..., None, None]
+def scaled(x: Tensor, gates: Tensor) -> Tensor:
+    return x * gates[..., None, None]
 
 
-def twice_the_sigmoid(x: Tensor, scores: Tensor) -> Tensor:
-    return 2 * x * scores.sigmoid()[..., None, None]
+def shares(scores: Tensor, live: Tensor) -> Tensor:
+    return scores.masked_fill(~live, float("-inf")).softmax(1)
 
 
-def one_plus(x: Tensor, scores: Tensor) -> Tensor:
-    return x + as_printed(x, scores)
+def as_printed(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, scores.softmax(1))
 
 
-def over_the_batch(x: Tensor, scores: Tensor) -> Tensor:
-    return x * (len(x) * scores.softmax(0))[..., None, None]
+def not_rescaled(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, shares(scores, live))
 
 
-def by_places(x: Tensor, scores: Tensor) -> Tensor:
-    return as_printed(x, scores) * x[0, 0].numel()
+def by_all_channels(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, x.shape[1] * shares(scores, live))
 
+
+def masked_late(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, x.shape[1] * scores.softmax(1) * live)
+
+
+def masked_late_by_live(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    left = live.sum(1, keepdim=True)
+    return scaled(x, left * scores.softmax(1) * live)
+
+
+def by_the_root(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    left = live.sum(1, keepdim=True)
+    return scaled(x, left**0.5 * shares(scores, live))
+
+
+def by_the_batch(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, len(x) * shares(scores, live))
+
+
+def by_the_largest(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    found = shares(scores, live)
+    return scaled(x, found / found.amax(1, keepdim=True))
+
+
+def twice_the_sigmoid(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, 2 * scores.sigmoid() * live)
+
+
+def one_plus(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, live * (1 + shares(scores, live)))
+
+
+def over_the_batch(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, len(x) * scores.softmax(0) * live)
+
+
+def dead_as_they_were(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    left = live.sum(1, keepdim=True)
+    return scaled(x, left * shares(scores, live) + (~live).float())
+
+
+def only_even(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    return scaled(x, live.float())
+
+
+def normalised(x: Tensor, scores: Tensor, live: Tensor) -> Tensor:
+    """Right, by another way: divided by the mean over live channels."""
+    weights = (scores - scores.amax(1, keepdim=True)).exp() * live
+    mean = weights.sum(1, keepdim=True) / live.sum(1, keepdim=True)
+    return scaled(x, weights / mean)
+
+
+class OpenGate(nn.Module):
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(channels, channels // reduction)
+        self.expand = nn.Linear(channels // reduction, channels)
+        nn.init.zeros_(self.expand.weight)
+        nn.init.constant_(self.expand.bias, 4.0)
+
+    def gates(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.reduce(x.mean((2, 3))))
+        return self.expand(hidden).sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return scaled(x, self.gates(x))
+
+
+class HalfOpen(OpenGate):
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__(channels, reduction)
+        nn.init.zeros_(self.expand.bias)
+
+
+class TwiceTheGate(HalfOpen):
+    def gates(self, x: Tensor) -> Tensor:
+        return 2 * super().gates(x)
+
+
+class OnePlus(OpenGate):
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__(channels, reduction)
+        nn.init.constant_(self.expand.bias, -4.0)
+
+    def gates(self, x: Tensor) -> Tensor:
+        return 1 + super().gates(x)
+
+
+class WideOpen(OpenGate):
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__(channels, reduction)
+        nn.init.constant_(self.expand.bias, 200.0)
+
+
+class WithoutBias(nn.Module):
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        hidden = channels // reduction
+        self.reduce = nn.Linear(channels, hidden, bias=False)
+        self.expand = nn.Linear(hidden, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.reduce(x.mean((2, 3))))
+        return scaled(x, (self.expand(hidden) + 4).sigmoid())
+
+
+class OfTheMaximum(OpenGate):
+    def gates(self, x: Tensor) -> Tensor:
+        return super().gates(x[:, :, :1, :1])
+
+
+class OfTheBatch(OpenGate):
+    def gates(self, x: Tensor) -> Tensor:
+        return super().gates(x + x.mean(0, keepdim=True))
+
+
+REFERENCE = {"squeeze_excitation.open_gate": OpenGate}
+
+RIGHT = {
+    "squeeze_excitation.eca": [one_by_one],
+    "squeeze_excitation.neutral": [normalised],
+}
 
 WRONG = {
-    "squeeze_excitation.gates": [
-        (scores, "sigmoid that brings them"),
-        (competing, "The channels compete"),
-        (without_relu, "The ReLU between the two layers is missing"),
-        (of_columns, "leaves columns"),
-        (of_rows, "leaves rows"),
-        (summed, "the sum over the places"),
-        (of_maxima, "largest place of each channel"),
-        (four_axes, r"shape \(3, 8\), but has \(3, 8, 1, 1\)"),
-        (borrowed, "the package's own code"),
-    ],
     "squeeze_excitation.parameters": [
         (33312, "That is one gate"),
         (65536, "The biases are missing"),
@@ -143,6 +216,7 @@ WRONG = {
     ],
     "squeeze_excitation.eca": [
         (along_batch, "still runs along the batch"),
+        (over_batch_too, "the mean over the batch as well"),
         (eca_scores, "the sigmoid is missing"),
         (eca_softmax, "The channels compete now"),
         (eca_flipped, "The filter is turned round"),
@@ -151,11 +225,27 @@ WRONG = {
     ],
     "squeeze_excitation.neutral": [
         (as_printed, "Nothing has changed yet"),
-        (by_the_root, "The root of C is not enough"),
-        (by_the_largest, "Dividing by the largest weight"),
+        (not_rescaled, "mean one over live channels"),
+        (by_all_channels, "the number of all channels"),
+        (masked_late, "zero after the softmax"),
+        (masked_late_by_live, "zero after the softmax"),
+        (by_the_root, "is not enough"),
+        (by_the_batch, "the size of the batch"),
+        (by_the_largest, "no channel can be raised"),
         (twice_the_sigmoid, "these are sigmoid gates"),
         (one_plus, "raises every channel"),
         (over_the_batch, "runs over the batch"),
-        (by_places, "With equal scores"),
+        (dead_as_they_were, "Dead channels should come out as zeros"),
+        (only_even, "proportions of the softmax"),
+    ],
+    "squeeze_excitation.open_gate": [
+        (HalfOpen, "within five per cent of one"),
+        (TwiceTheGate, "not between zero and one"),
+        (OnePlus, "not between zero and one"),
+        (WideOpen, "gets no gradient"),
+        (WithoutBias, "two layers with their biases"),
+        (OfTheMaximum, "positions are shuffled"),
+        (OfTheBatch, "depend on its batch"),
+        (SqueezeExcitation, "package's own code"),
     ],
 }
