@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from torch import Tensor
 
 from attncourse.viz import WEIGHTS_CMAP, WIDTH, course_style
-from attncourse.viz.picture import draw_frame, image_tag
+from attncourse.viz.picture import draw_frame, image_tags, style
 
 SIGNED_CMAP = "PuOr_r"  # for values of both signs, pale at zero
 
@@ -60,8 +60,8 @@ def side_by_side(target: Tensor, yours: Tensor) -> str:
             ax.set(title=name, xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
         figure.colorbar(drawn, ax=axes, shrink=0.8).outline.set_visible(False)
-    image = image_tag(draw_frame(figure), _alt(**pair))
-    return f'<div style="margin-top:0.5em">{image}</div>'
+    images = image_tags(draw_frame(figure), _alt(**pair))
+    return f'{style("plate.css")}<div style="margin-top:0.5em">{images}</div>'
 
 
 def _flat(values: Tensor) -> Tensor | None:

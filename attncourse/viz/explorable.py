@@ -19,13 +19,14 @@ from attncourse.viz.picture import (
     check_alt,
     draw_frame,
     figure,
-    image_tag,
+    image_tags,
+    style,
 )
 from attncourse.viz.style import course_style
 
 Value = int | float | str
 LIMIT_KB = 400
-"""Most that the frames of one explorable figure may weigh in a page."""
+"""Most that the frames of one explorable figure may weigh, for each theme."""
 
 
 def explore(
@@ -62,7 +63,8 @@ def explore(
     ------
     ValueError
         If a parameter, a start value or a text is unusable, if the frames
-        differ in size, or if together they weigh more than 400 KB.
+        differ in size, or if together those of one theme, light or dark,
+        weigh more than 400 KB.
     """
     study = _Study(draw, alt, caption, parameters, dict(start or {}))
     return study.live() if is_live() else study.static()
@@ -167,12 +169,10 @@ class _Study:
                 for values in self.parameters.values()
             ],
             "alts": alts,
-            "frames": [
-                "" if index == start else frame.source
-                for index, frame in enumerate(frames)
-            ],
+            "light": _sources(frames, "source", start),
+            "dark": _sources(frames, "dark", start),
         }
-        html = self._page(image_tag(frames[start], alts[start]), data)
+        html = self._page(image_tags(frames[start], alts[start]), data)
         return Picture(html, frames[start].png, alts[start])
 
     def _page(self, image: str, data: Mapping[str, Any]) -> str:
@@ -183,7 +183,7 @@ class _Study:
         packed = json.dumps(data).replace("<", "\\u003c")
         digest = sha1((image + packed).encode()).hexdigest()[:12]
         return (
-            f"<style>{asset('plate.css')}{asset('explore.css')}</style>"
+            f"{style('plate.css', 'explore.css')}"
             f'<figure class="plate explore" data-explore="{digest}">'
             f"{image}{controls}{caption_tag(self.caption)}"
             f'<script type="application/json">{packed}</script></figure>'
@@ -203,6 +203,14 @@ def _control(name: str, values: Sequence[Value], chosen: Value) -> str:
     )
 
 
+def _sources(frames: Sequence[Frame], kind: str, start: int) -> list[str]:
+    """Return the images of the frames, less the one the page shows."""
+    return [
+        "" if index == start else getattr(frame, kind)
+        for index, frame in enumerate(frames)
+    ]
+
+
 def _check_frames(frames: Sequence[Frame]) -> None:
     sizes = {frame.size for frame in frames}
     if len(sizes) > 1:
@@ -210,7 +218,10 @@ def _check_frames(frames: Sequence[Frame]) -> None:
             f"draw returns figures of sizes {sorted(sizes)}; "
             "one size is needed"
         )
-    weight = sum(len(frame.source) for frame in frames) / 1000
+    weight = max(
+        sum(len(frame.source) for frame in frames) / 1000,
+        sum(len(frame.dark) for frame in frames) / 1000,
+    )
     if weight > LIMIT_KB:
         raise ValueError(
             f"draw makes {len(frames)} frames of {weight:.0f} KB together; "

@@ -4,10 +4,11 @@
   document.documentElement.classList.add("explore-ready");
   const loaded = new WeakMap();
 
-  function load(box, image) {
+  function load(box, images) {
     if (!loaded.has(box)) {
       const data = JSON.parse(box.querySelector("script").textContent);
-      data.frames = data.frames.map((source) => source || image.src);
+      data.frames = [data.light, data.dark].map((sources, theme) =>
+        sources.map((source) => source || images[theme].src));
       loaded.set(box, data);
     }
     return loaded.get(box);
@@ -16,8 +17,8 @@
   document.addEventListener("input", (event) => {
     const box = event.target.closest(".explore");
     if (!box) return;
-    const image = box.querySelector("img");
-    const { labels, frames, alts } = load(box, image);
+    const images = box.querySelectorAll("img");
+    const { labels, frames, alts } = load(box, images);
     let index = 0;
     box.querySelectorAll(".explore-control").forEach((control, axis) => {
       const input = control.querySelector("input");
@@ -26,7 +27,9 @@
       control.querySelector("output").textContent = text;
       index = index * labels[axis].length + Number(input.value);
     });
-    image.src = frames[index];
-    image.alt = alts[index];
+    images.forEach((image, theme) => {
+      image.src = frames[theme][index];
+      image.alt = alts[index];
+    });
   });
 })();

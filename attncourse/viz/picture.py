@@ -12,11 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from attncourse.viz.dark import darken
 from attncourse.viz.page import asset
 from attncourse.viz.style import course_style
 
 DPI = 200
 """Resolution of saved figures: two pixels for each CSS pixel."""
+
+LARGEST = 1.35
+"""How much a wide column may enlarge a figure."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Frame:
-    """One drawn figure, and its pixels as the source of an HTML image."""
+    """One drawn figure: its pixels, and the sources of its HTML images.
+
+    `source` is for a light page, `dark` for a dark one.
+    """
 
     image: Image.Image
     source: str
+    dark: str
 
     @property
     def size(self) -> tuple[int, int]:
@@ -53,7 +61,7 @@ class Frame:
 
     @property
     def png(self) -> bytes:
-        """The frame as a file for a PDF."""
+        """The frame as a file, on white."""
         return _encode(self.image, "PNG", optimize=True)
 
 
@@ -80,11 +88,15 @@ def figure(
     frame = draw_frame(fig)
     text = check_alt(alt)
     html = (
-        f"<style>{asset('plate.css')}</style>"
-        f'<figure class="plate">{image_tag(frame, text)}'
-        f"{caption_tag(caption)}</figure>"
+        f'{style("plate.css")}<figure class="plate">'
+        f"{image_tags(frame, text)}{caption_tag(caption)}</figure>"
     )
     return Picture(html, frame.png, text)
+
+
+def style(*names: str) -> str:
+    """Return style sheets of this package for an output."""
+    return f"<style>{''.join(asset(name) for name in names)}</style>"
 
 
 def check_alt(alt: str) -> str:
@@ -99,33 +111,53 @@ def check_alt(alt: str) -> str:
 
 
 def draw_frame(fig: Figure | Axes) -> Frame:
-    """Draw a figure at twice the size of the screen, and close it."""
+    """Draw a figure at twice the size of the screen, and close it.
+
+    It is drawn for a light page, on white, and for a dark one, without a
+    background.
+    """
     whole = fig.get_figure(root=True) if isinstance(fig, Axes) else fig
     if not isinstance(whole, Figure):
         raise ValueError(
             f"fig is a {type(fig).__name__}; "
             "a matplotlib Figure or Axes is needed"
         )
-    raw = BytesIO()
     with course_style():
-        whole.savefig(
-            raw, format="png", dpi=DPI, pil_kwargs={"compress_level": 0}
-        )
+        light = _pixels(whole).convert("RGB")
+        whole.set_layout_engine("none")
+        darken(whole)
+        dark = _pixels(whole)
     plt.close(whole)
+    return Frame(light, _source(light), _source(dark))
+
+
+def _pixels(fig: Figure) -> Image.Image:
+    raw = BytesIO()
+    fig.savefig(
+        raw,
+        format="png",
+        dpi=DPI,
+        facecolor=fig.get_facecolor(),
+        pil_kwargs={"compress_level": 0},
+    )
     with Image.open(raw) as drawn:
-        image = drawn.convert("RGB")
-    data = _compress(image)
-    return Frame(image, f"data:image/webp;base64,{b64encode(data).decode()}")
+        return drawn.convert("RGBA")
 
 
-def image_tag(frame: Frame, alt: str) -> str:
-    """Return the HTML image of a frame, on a white card in any theme."""
+def image_tags(frame: Frame, alt: str) -> str:
+    """Return the HTML images of a frame, of which a page shows one.
+
+    Without the style sheet ``plate.css`` it is the one for a light page.
+    """
     width, height = frame.size
-    return (
-        f'<img class="dark-light" src="{frame.source}" '
+    shown = (
         f'alt="{escape(alt)}" width="{width}" height="{height}" '
-        'style="max-width:100%;height:auto;background:#fff;'
-        'border-radius:6px">'
+        f'style="width:100%;max-width:{LARGEST * width:.0f}px;height:auto"'
+    )
+    return (
+        f'<img class="plate-light dark-light" src="{frame.source}" {shown}>'
+        f'<img class="plate-dark dark-light" src="{frame.dark}" {shown} '
+        "hidden>"
     )
 
 
@@ -134,6 +166,11 @@ def caption_tag(caption: str | None) -> str:
     if caption is None:
         return ""
     return f"<figcaption>{escape(caption)}</figcaption>"
+
+
+def _source(image: Image.Image) -> str:
+    data = b64encode(_compress(image)).decode()
+    return f"data:image/webp;base64,{data}"
 
 
 def _compress(image: Image.Image) -> bytes:

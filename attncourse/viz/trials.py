@@ -132,7 +132,8 @@ def seeds_in_words(
         )
         parts.append(f"{variant}: {ranges}")
     return (
-        f"One dot for each of {len(record.seeds)} seeds, a row for each variant. "
+        f"One dot for each of {len(record.seeds)} seeds, a row for each "
+        "variant. "
         f"{'; '.join(parts)}."
     )
 
@@ -250,7 +251,8 @@ def _rows(
     for variant in variants or ():
         if variant not in record.variants:
             raise ValueError(
-                f"variants must be of {sorted(record.variants)}, got {variant!r}"
+                f"variants must be of {sorted(record.variants)}, "
+                f"got {variant!r}"
             )
     return (
         list(variants)

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from attncourse.viz import explore
+from attncourse.viz import explore, figure
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
@@ -45,7 +45,8 @@ def file(tmp_path: Path) -> str:
     ).html
     page = tmp_path / "page.html"
     page.write_text(
-        "<!doctype html><html lang=en><title>Two figures</title>"
+        "<!doctype html><html lang=en data-theme=light>"
+        "<title>Two figures</title>"
         f"<main><h1>Two</h1>{html}{html}</main>"
     )
     return page.as_uri()
@@ -58,12 +59,12 @@ def test_keys_move_one_figure_and_its_text(browser, file):
     page.on("pageerror", lambda error: messages.append(str(error)))
     page.goto(file)
     moved, other = page.locator(".explore").all()
-    image = moved.locator("img")
+    image = moved.locator(".plate-light")
     start = image.get_attribute("src")
 
     def state(box):
         shown = box.locator("output").all_inner_texts()
-        return (*shown, box.locator("img").get_attribute("alt"))
+        return (*shown, box.locator("img").first.get_attribute("alt"))
 
     rest = ("3", "soft", "A line (temperature 3, rule soft)")
     assert state(moved) == state(other) == rest
@@ -85,8 +86,43 @@ def test_keys_move_one_figure_and_its_text(browser, file):
     assert image.get_attribute("src") == start
     assert state(moved) == state(other) == rest
     assert image.evaluate("image => image.naturalWidth") == 220
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    dark = moved.locator(".plate-dark")
+    start = dark.get_attribute("src")
+    page.keyboard.press("ArrowRight")
+    assert dark.is_visible()
+    assert not image.is_visible()
+    assert dark.get_attribute("src") != start
     assert not messages
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("page", "dark_system", "dark"),
+    [
+        ("<html data-theme=light><body>", True, False),
+        ("<html data-theme=dark><body>", False, True),
+        ("<html><body data-jp-theme-light=true>", True, False),
+        ("<html><body data-jp-theme-light=false>", False, True),
+        ("<html data-content_root=./><body>", True, False),
+        ("<html><body>", True, True),
+        ("<html><body>", False, False),
+    ],
+)
+def test_one_image_is_seen_and_it_is_that_of_the_theme(
+    browser, page, dark_system, dark
+):
+    scheme = "dark" if dark_system else "light"
+    tab = browser.new_page(color_scheme=scheme)
+    html = figure(plt.figure(figsize=(1, 1)), alt="An empty figure").html
+    tab.set_content(f"<!doctype html>{page}{html}")
+    assert tab.locator(".plate-dark").is_visible() is dark
+    assert tab.locator(".plate-light").is_visible() is not dark
+    assert tab.get_by_role("img").count() == 1
+    tab.emulate_media(media="print")
+    assert tab.locator(".plate-light").is_visible()
+    assert not tab.locator(".plate-dark").is_visible()
+    tab.close()
 
 
 def test_without_script_and_on_paper_there_is_the_start_frame(browser, file):
@@ -94,7 +130,7 @@ def test_without_script_and_on_paper_there_is_the_start_frame(browser, file):
     page = context.new_page()
     page.goto(file)
     box = page.locator(".explore").first
-    assert box.locator("img").is_visible()
+    assert box.locator("img").first.is_visible()
     assert box.locator("output").first.inner_text() == "3"
     assert not box.locator("input").first.is_visible()
     context.close()

@@ -24,9 +24,10 @@ def frames(html):
     """Return the data of the script, the start frame put in."""
     data, _ = elements(html, "script")
     assert data.attributes == {"type": "application/json"}
-    (image,) = elements(html, "img")
+    images = elements(html, "img")
     found = json.loads(data.text)
-    found["frames"] = [x or image.attributes["src"] for x in found["frames"]]
+    for theme, image in zip(("light", "dark"), images, strict=True):
+        found[theme] = [x or image.attributes["src"] for x in found[theme]]
     return found
 
 
@@ -36,11 +37,11 @@ def test_static_output_holds_every_frame_and_shows_the_first():
     assert set(bundle) == {"text/html", "image/png", "text/plain"}
     data = frames(picture.html)
     assert data["labels"] == [["0.5", "1", "2"]]
-    assert len(set(data["frames"])) == 3
-    assert {decode(x).size for x in data["frames"]} == {(220, 140)}
-    (image,) = elements(picture.html, "img")
-    assert image.attributes["src"] == data["frames"][0]
-    assert image.attributes["alt"] == data["alts"][0] == picture.alt
+    assert len({*data["light"], *data["dark"]}) == 6
+    assert {decode(x).size for x in data["light"]} == {(220, 140)}
+    assert {decode(x).size for x in data["dark"]} == {(220, 140)}
+    for image in elements(picture.html, "img"):
+        assert image.attributes["alt"] == data["alts"][0] == picture.alt
     assert picture.alt == "A line (temperature 0.5)"
 
 
@@ -56,7 +57,7 @@ def test_two_sliders_index_the_frames_row_by_row():
     assert data["alts"] == [
         f"line at {t} by {m}" for t in TEMPERATURES for m in MAPS
     ]
-    (image,) = elements(html, "img")
+    image, _ = elements(html, "img")
     assert image.attributes["alt"] == "line at 1 by a < b"
     chosen = [x.attributes["value"] for x in elements(html, "input")]
     assert chosen == ["1", "1"]
@@ -170,5 +171,5 @@ def test_live_figure_draws_again_when_a_slider_moves(monkeypatch):
     assert drawn[-1] == 2.0
     bundle = picture._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    (image,) = elements(bundle["text/html"], "img")
+    image, _ = elements(bundle["text/html"], "img")
     assert image.attributes["alt"] == "A line (temperature 0.5)"

@@ -17,21 +17,32 @@ ALT = 'A map of 3 rows & 5 columns, "peaked"'
 def test_every_output_has_the_image_and_its_text():
     bundle = figure(heatmap(torch.rand(3, 5)), alt=ALT)._repr_mimebundle_()
     assert set(bundle) == {"text/html", "image/png", "text/plain"}
-    (image,) = elements(bundle["text/html"], "img")
-    assert image.attributes["alt"] == bundle["text/plain"] == ALT
-    assert [x.tag for x in image.parents] == ["figure"]
-    assert "dark-light" in image.attributes["class"]
-    with Image.open(BytesIO(b64decode(bundle["image/png"]))) as png:
-        assert png.format == "PNG"
-        assert png.size == decode(image.attributes["src"]).size
+    for image in elements(bundle["text/html"], "img"):
+        assert image.attributes["alt"] == bundle["text/plain"] == ALT
+        assert [x.tag for x in image.parents] == ["figure"]
+        assert "dark-light" in image.attributes["class"]
+        with Image.open(BytesIO(b64decode(bundle["image/png"]))) as png:
+            assert png.format == "PNG"
+            assert png.mode == "RGB"
+            assert png.getpixel((0, 0)) == (255, 255, 255)
+            assert png.size == decode(image.attributes["src"]).size
+
+
+def test_there_is_one_image_for_each_theme_and_without_styles_one():
+    html = figure(heatmap(torch.rand(3, 5)), alt=ALT).html
+    light, dark = elements(html, "img")
+    assert "hidden" in dark.attributes
+    assert "hidden" not in light.attributes
+    corner = decode(dark.attributes["src"]).convert("RGBA").getpixel((0, 0))
+    assert corner[3] == 0
 
 
 def test_image_has_two_pixels_for_each_pixel_of_the_page():
     html = figure(plt.figure(figsize=(3, 2)), alt=ALT).html
-    (image,) = elements(html, "img")
-    assert decode(image.attributes["src"]).size == (600, 400)
-    assert image.attributes["width"] == "300"
-    assert image.attributes["height"] == "200"
+    for image in elements(html, "img"):
+        assert decode(image.attributes["src"]).size == (600, 400)
+        assert image.attributes["width"] == "300"
+        assert image.attributes["height"] == "200"
 
 
 def test_figure_is_closed_so_that_it_is_not_shown_twice():
@@ -64,13 +75,15 @@ def test_only_figures_can_be_finished():
 
 def test_plots_keep_their_colours_and_photographs_stay_small():
     plot = figure(heatmap(torch.rand(3, 5)), alt=ALT)
-    (image,) = elements(plot.html, "img")
+    image, _ = elements(plot.html, "img")
     with Image.open(BytesIO(plot.png)) as png:
         exact = decode(image.attributes["src"]).convert("RGB")
         assert exact.tobytes() == png.tobytes()
     noise = torch.rand(3, 211, 223, generator=torch.manual_seed(0))
     photo = figure(overlay(noise, torch.rand(3, 5)), alt=ALT)
-    assert len(photo.html) < len(photo.png) / 2
+    assert len(elements(photo.html, "img")[0].attributes["src"]) < (
+        len(photo.png) / 2
+    )
 
 
 def test_output_is_the_same_each_time():
