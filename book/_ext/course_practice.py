@@ -98,14 +98,14 @@ class CourseAdmonition(SphinxDirective, Admonition):
         self, name: str, item: nodes.list_item, answer: nodes.container
     ) -> Tag:
         why = [c for c in answer.children if not isinstance(c, nodes.rubric)]
-        opening = why[0].children[:1] if why else []
-        word = opening[0].astext() if opening else ""
-        if word not in VERDICTS or not isinstance(opening[0], nodes.strong):
+        said = [c for c in why[0].children if c.astext()] if why else []
+        word = said[0].astext() if said else ""
+        if word not in VERDICTS or not isinstance(said[0], nodes.strong):
             raise self.error(
                 f"question {name}: an answer must begin with **Right.** or "
                 f"**No.**, got {answer.astext()[:40]!r}"
             )
-        why[0].remove(opening[0])
+        why[0].remove(said[0])
         sign, verdict = VERDICTS[word]
         text = item.astext().strip()
         radio = tag(

@@ -1,4 +1,4 @@
-"""The directives of the exercises, in a small book of their own."""
+"""Questions and exercises of the lessons, in a small book of their own."""
 
 from io import StringIO
 from pathlib import Path
@@ -12,29 +12,38 @@ pytestmark = pytest.mark.lengthy
 
 HEAD = "---\norphan: true\n---\n\n# Title\n\n"
 GOOD = """\
-:::{question} Which *axis* of `x`?
+::::{admonition} Question: which *axis* of `x`?
+:class: question
 :name: right-one
-- [ ] The **batch**
 
-  No: $a = 1$.
-- [x] The places
+1. The **batch**
+2. The positions
 
-  Yes.
-
-  More.
+:::{dropdown} Answer 1
+**No.** It is $a = 1$.
 :::
 
-:::{hints} additive.scores
+:::{dropdown} Answer 2
+**Right.** Yes.
+
+More.
+:::
+::::
+
+:::{admonition} Exercise 1: pairs (easy, 10 minutes, write it)
+:class: exercise
+:name: additive.scores
+
+Write it.
 :::
 """
 BAD = {
-    "nameless": (GOOD.replace(":name: right-one\n", ""), "needs a :name:"),
     "odd-name": (GOOD.replace("right-one", "Right One"), "needs a :name:"),
-    "no-right": (GOOD.replace("[x]", "[ ]"), "must be right; 0 of 2 are"),
-    "two-right": (GOOD.replace("[ ]", "[x]"), "must be right; 2 of 2 are"),
-    "no-reason": (GOOD.replace("  No: $a = 1$.\n", ""), "needs an explan"),
-    "no-box": (GOOD.replace("[ ] ", ""), "must begin with"),
-    "no-list": (GOOD.replace("- [ ] The", "The"), "must be one list"),
+    "no-right": (GOOD.replace("**Right.**", "**No.**"), "right; 0 of 2 are"),
+    "two-right": (GOOD.replace("**No.**", "**Right.**"), "right; 2 of 2 are"),
+    "no-verdict": (GOOD.replace("**No.** ", ""), "must begin with"),
+    "no-list": (GOOD.replace("1. The", "The").replace("2. ", ""), "numbered"),
+    "one-more": (GOOD.replace("2. The", "2. A\n3. The"), "numbered list"),
     "no-such": (GOOD.replace("additive.", "aditive."), "additive.scores"),
 }
 
@@ -47,7 +56,12 @@ def build(folder: Path, pages: dict[str, str]) -> tuple[Path, str]:
         (source / f"{name}.md").write_text(HEAD + unique, "utf8")
     warnings = StringIO()
     settings = {
-        "extensions": ["myst_parser", "sphinx_design", "course_practice"],
+        "extensions": [
+            "myst_parser",
+            "sphinx_design",
+            "course_html",
+            "course_practice",
+        ],
         "myst_enable_extensions": ["colon_fence", "dollarmath", "tasklist"],
         "root_doc": next(iter(pages)),
     }
@@ -70,19 +84,24 @@ def test_good_page(tmp_path: Path) -> None:
     assert warnings == ""
     html = (output / "first.html").read_text("utf8")
     page = BeautifulSoup(html, "html.parser")
-    (box,) = page.select("fieldset.quiz")
-    assert box["id"] == "first"
-    assert box.legend.get_text() == "Which axis of x?"
-    labels = [label.get_text().strip() for label in box.select("label")]
-    assert labels == ["The batch", "The places"]
-    marks = [mark.get_text() for mark in box.select(".quiz-mark")]
-    assert marks == ["✗ Not so.", "✓ Right."]
-    radios = box.select("input[type=radio]")
+    (form,) = page.select("fieldset.quiz")
+    assert form["id"] == "first"
+    assert form.legend.get_text() == "Question: which axis of x?"
+    labels = [label.get_text().strip() for label in form.select("label")]
+    assert labels == ["The batch", "The positions"]
+    marks = [mark.get_text() for mark in form.select(".quiz-mark")]
+    assert marks == ["✗ No.", "✓ Right."]
+    texts = [why.get_text() for why in form.select(".quiz-why")]
+    assert "It is" in texts[0]
+    assert "More." in texts[1]
+    radios = form.select("input[type=radio]")
     assert {radio["name"] for radio in radios} == {"first"}
     assert len({radio["value"] for radio in radios}) == 2
-    assert box.select_one("[role=status][aria-live=polite]").get_text() == ""
-    hints = [each.get_text().strip() for each in page.select("summary")]
-    assert hints[2:] == ["Hint 1", "Hint 2", "Hint 3"]
+    (status,) = form.select("[role=status][aria-live=polite]")
+    assert status.get_text() == ""
+    exercise = page.select_one("div.exercise")
+    hints = [each.get_text().strip() for each in exercise.select("summary")]
+    assert hints == ["Hint 1", "Hint 2", "Hint 3"]
 
 
 def test_faults_are_named(tmp_path: Path) -> None:
@@ -100,7 +119,8 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
 
 
 def test_a_page_read_again_keeps_its_name(tmp_path: Path) -> None:
-    build(tmp_path, {"first": GOOD, "second": GOOD})
+    second = GOOD.split("\n:::{admonition} Exercise")[0]
+    build(tmp_path, {"first": GOOD, "second": second})
     longer = f"{GOOD}\nMore.\n"
-    _, warnings = build(tmp_path, {"first": longer, "second": GOOD})
+    _, warnings = build(tmp_path, {"first": longer, "second": second})
     assert warnings == ""
