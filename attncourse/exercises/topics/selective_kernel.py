@@ -4,165 +4,67 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from attncourse.exercises.exercise import Mistake, exercise
 from attncourse.exercises.probes import (
     close,
-    expect_choice,
     expect_close,
     expect_number,
     expect_tensor,
 )
 
 
-def mix_solution(maps: Tensor, scores: Tensor) -> Tensor:
-    """Mix branches channel by channel: (batch, channels, height, width)."""
-    weights = scores.softmax(1)
-    return (maps * weights[..., None, None]).sum(1)
-
-
-@exercise(
-    "selective_kernel.mix",
-    kind="write",
-    solution=mix_solution,
-    praise="The branches compete for each channel, and the channels do not "
-    "compete.",
-    hints=(
-        "Which entries of the scores must share one unit of weight? Those of "
-        "one image and one channel.",
-        "`scores.softmax(1)`: the branches are axis 1.",
-        "Give the weights two more axes, multiply, and sum over the branches.",
-    ),
-)
-def mix(answer: Any) -> None:
-    """Judge `answer(maps, scores)`."""
-    maps, scores = torch.randn(5, 3, 7, 4, 2), torch.randn(5, 3, 7)
-    yours = expect_tensor(answer(maps, scores), "The output", (5, 7, 4, 2))
-    weights = scores.softmax(1)
-    for wrong, message in (
-        (
-            scores,
-            "The branches are multiplied by their scores; the softmax is "
-            "missing.",
-        ),
-        (
-            scores.softmax(2),
-            "The softmax runs over the channels: they compete inside each "
-            "branch, and the branches do not.",
-        ),
-        (
-            scores.softmax(0),
-            "The softmax runs over the batch: what an image gets depends on "
-            "the images beside it.",
-        ),
-        (
-            scores.flatten(1).softmax(1).view_as(scores),
-            "One softmax runs over branches and channels together: the "
-            "weights of a channel no longer sum to one.",
-        ),
-        (
-            scores.sigmoid(),
-            "Sigmoid gates do not compete: all branches may be open at once.",
-        ),
-        (
-            weights / 3,
-            "After the softmax you take the mean over the branches; it has "
-            "divided already, so take the sum.",
-        ),
-        (
-            scores.mean(2, keepdim=True).softmax(1).expand_as(scores),
-            "All channels share one weight for each branch; here every "
-            "channel chooses for itself.",
-        ),
-    ):
-        if close(yours, (maps * wrong[..., None, None]).sum(1)):
-            raise Mistake(message)
-    expect_close(
-        yours,
-        mix_solution(maps, scores),
-        "The shape is right, but the numbers are not those of the equation.",
-    )
-
-
 @exercise(
     "selective_kernel.reach",
     kind="predict",
-    solution=15,
-    praise="The dilated kernel spans seven places of the map, six steps of "
-    "two pixels, and each place has seen three.",
+    solution=23,
+    praise="Four steps of four pixels, and the seven pixels that one "
+    "position of the second map has seen.",
     hints=(
-        "How many places of the map does a 3 x 3 kernel with dilation 3 "
-        "span, from its first tap to its last?",
-        "Seven places, which are six steps. One step on the map is how many "
-        "pixels?",
-        "Six steps of two pixels, and the place at the end has seen three "
-        "pixels itself.",
+        "How many positions of the second map does a 3 x 3 kernel with "
+        "dilation 2 span, from its first tap to its last?",
+        "Five positions, which are four steps. One step on the second map is "
+        "how many pixels of the image?",
+        "How many pixels has one position of the second map seen? Three "
+        "positions of the first, two pixels apart, each of which has seen "
+        "three pixels.",
     ),
 )
 def reach(answer: Any) -> None:
     """Judge a number of pixels."""
     yours = expect_number(answer, "The width")
     mistakes = {
-        7: "That is the span on the map; each step on the map is two pixels "
-        "of the image.",
-        3: "The kernel has three taps, but dilation 3 sets them three places "
-        "apart.",
-        14: "Seven places are six steps, not seven; count the steps between "
-        "them, then add what one place has seen.",
-        17: "Seven places are only six steps of two pixels; add them to the "
-        "three pixels that one place has seen.",
-        13: "The centres span 13 pixels; the places at both ends have seen "
-        "one pixel more to each side.",
-        9: "That leaves out the stride: a step on the map is two pixels.",
-        7 * 3: "Widths do not multiply: count steps on the map, and two "
-        "pixels for each.",
+        5: "That is the span on the second map; a step there is more than "
+        "one pixel of the image.",
+        3: "The kernel has three taps, but dilation 2 sets them two "
+        "positions apart.",
+        16: "Four steps of four pixels are right; add what the position at "
+        "the end has seen.",
+        17: "That counts from centre to centre; each position of the second "
+        "map has seen more than its centre.",
+        19: "A position of the second map has seen more than three pixels: "
+        "it has seen three positions of the first map.",
+        20: "Five positions are four steps, not five, and the position at "
+        "the end has seen more than one step.",
+        27: "Five positions are only four steps of four pixels; add them to "
+        "what one position has seen.",
+        15: "A step on the second map is four pixels, since both "
+        "convolutions have stride 2.",
+        11: "That leaves out the strides: a step on the second map is four "
+        "pixels.",
+        31: "That has dilation 3; here the taps stand two positions apart.",
+        45: "Widths do not multiply: count steps on the map, and pixels for "
+        "each.",
+        35: "Widths do not multiply: count steps on the map, and pixels for "
+        "each.",
     }
     if yours in mistakes:
         raise Mistake(mistakes[int(yours)])
-    if yours != 15:
+    if yours != 23:
         raise Mistake(
-            f"Not {yours:g}: take the steps between the outer taps, two "
-            "pixels for each, and add the width of one place."
-        )
-
-
-TWINS = (
-    "the branch with the larger score wins",
-    "the output does not change",
-    "the output grows with the scores",
-    "the output becomes the mean of the scores",
-)
-
-
-@exercise(
-    "selective_kernel.twins",
-    kind="predict",
-    solution=TWINS[1],
-    praise="Weights that sum to one, over equal maps, give back that map. So "
-    "the scores get no gradient either.",
-    hints=(
-        "Write the output for one channel with u in the place of both "
-        "branches.",
-        "a u + (1 - a) u = ?",
-    ),
-)
-def twins(answer: Any) -> None:
-    """Judge a choice."""
-    yours = expect_choice(answer, "The answer", TWINS)
-    if yours == TWINS[0]:
-        raise Mistake(
-            "It does win the weight, but what it contributes is the same map "
-            "that the other would have contributed."
-        )
-    if yours == TWINS[2]:
-        raise Mistake(
-            "The weights come from a softmax, so they sum to one however "
-            "large the scores are."
-        )
-    if yours == TWINS[3]:
-        raise Mistake(
-            "The scores are never mixed into the output; they only decide "
-            "the weights of the maps."
+            f"Not {yours:g}: take the steps between the outer taps, four "
+            "pixels for each, and add what one position has seen."
         )
 
 
@@ -233,62 +135,166 @@ def weights(answer: Any) -> None:
     )
 
 
-def held_still_solution(weights: Tensor) -> Tensor:
-    """Give every image the mean weights of all images."""
-    return weights.mean(0, keepdim=True).expand_as(weights)
+def held_still_solution(weights: Tensor, sizes: Tensor) -> Tensor:
+    """Give every image the mean weights of the images of its size."""
+    same = (sizes[:, None] == sizes).to(weights.dtype)
+    means = same / same.sum(1, keepdim=True)
+    return torch.einsum("ij,jmc->imc", means, weights)
 
 
 @exercise(
     "selective_kernel.held_still",
     kind="change",
     solution=held_still_solution,
-    praise="Each branch keeps what it has on average, and nothing follows "
-    "the image any more.",
+    praise="Each branch keeps what it has on average at a size, and nothing "
+    "follows the single image any more.",
     hints=(
-        "What should stay: the mean weight of each branch in each channel. "
-        "What should go: the differences between images.",
-        "`weights.mean(0, keepdim=True)`, and then as many copies as there "
-        "are images.",
+        "What should stay: the mean over the images of one size, for each "
+        "branch and channel. What should go: the differences among them.",
+        "`sizes == size` picks the images of a size; `sizes.unique()` lists "
+        "the sizes.",
+        "`sizes[:, None] == sizes` is a matrix that says which images share "
+        "a size; divided by its row sums it takes means.",
     ),
 )
 def held_still(answer: Any) -> None:
-    """Judge `answer(weights)`."""
-    given = torch.randn(5, 2, 7).mul(3).softmax(1)
-    yours = expect_tensor(answer(given), "The result", (5, 2, 7))
+    """Judge `answer(weights, sizes)`."""
+    given = torch.randn(9, 2, 7).mul(3).softmax(1)
+    sizes = torch.tensor([10, 26, 10, 18, 26, 10, 10, 26, 14])
+    sizes = sizes[torch.randperm(9)]
+    yours = expect_tensor(answer(given, sizes), "The result", (9, 2, 7))
+    ordered = sizes.sort(stable=True).indices
+    target = held_still_solution(given, sizes)
+    same = (sizes[:, None] == sizes).to(given.dtype)
+    sums = torch.einsum("ij,jmc->imc", same, given)
     for wrong, message in (
         (
-            torch.full_like(given, 0.5),
-            "Equal parts also forget what each channel prefers on average; "
-            "keep that, and remove only what differs between images.",
-        ),
-        (
-            given.mean(2, keepdim=True).expand_as(given),
-            "This averages over the channels; images still differ.",
-        ),
-        (
-            given.mean((0, 2), keepdim=True).expand_as(given),
-            "This averages over images and channels; each channel should "
-            "keep its own mean.",
+            given.mean(0, keepdim=True).expand_as(given),
+            "Nothing has changed: every image still gets the mean of the "
+            "whole batch, whatever its size.",
         ),
         (
             given,
-            "Nothing has changed: the weights still differ between images.",
+            "The weights still differ between images of one size.",
         ),
         (
-            given[:1].expand_as(given),
-            "Every image gets the weights of the first; that is one image's "
-            "choice, not the mean.",
+            torch.full_like(given, 0.5),
+            "Equal parts also forget what each channel prefers on average; "
+            "keep that, and remove only what differs within a size.",
+        ),
+        (
+            target.mean(2, keepdim=True).expand_as(given),
+            "This averages over the channels, too; each channel should keep "
+            "its own mean.",
+        ),
+        (
+            sums,
+            "These are sums over the images of a size; divide by how many "
+            "there are.",
+        ),
+        (
+            sums / len(sizes),
+            "The sum over the images of a size is divided by the size of the "
+            "whole batch; divide by how many images share the size.",
+        ),
+        (
+            target[ordered],
+            "The means are right but stand in the order of the sizes; image "
+            "i should get the mean of its own size.",
+        ),
+        (
+            target[ordered.argsort()],
+            "The means are right but stand at other images; image i should "
+            "get the mean of its own size.",
         ),
     ):
         if close(yours, wrong):
             raise Mistake(message)
-    if not close(yours.sum(1), torch.ones(5, 7)):
+    if not close(yours.sum(1), torch.ones(9, 7)):
         raise Mistake(
             "The weights of a channel no longer sum to one over the branches."
         )
     expect_close(
         yours,
-        held_still_solution(given),
-        "The weights should be the means over the batch, in each branch and "
-        "channel.",
+        target,
+        "The weights of an image should be the means over the images of its "
+        "size, in each branch and channel.",
+    )
+
+
+@exercise(
+    "selective_kernel.fold",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    praise="Fixed weights need no branches: the unit was one convolution "
+    "all along.",
+    hints=(
+        "A convolution is linear in its kernel. What does a sum of maps, "
+        "each times a number for each channel, do to the kernels?",
+        "Where do the nine taps of a kernel with dilation 2 stand in a "
+        "kernel of side 7, if both have the same centre?",
+        "A slice with a step writes nine taps at once; the weight of a "
+        "channel belongs to the first axis of the kernel.",
+    ),
+)
+def fold(answer: Any) -> None:
+    """Judge `answer(kernels, dilations, a)` by what the kernel does."""
+    dilations = [1, 3, 2] if torch.rand(()) < 0.5 else [2, 1, 3]
+    kernels = [torch.randn(5, 4, 3, 3) for _ in dilations]
+    a = torch.randn(3, 5).mul(2).softmax(0)
+    result = answer(list(kernels), list(dilations), a.clone())
+    yours = expect_tensor(result, "The kernel", (5, 4, 7, 7))
+    x = torch.randn(2, 4, 11, 9)
+    maps = [
+        F.conv2d(x, kernel, padding=d, dilation=d)
+        for kernel, d in zip(kernels, dilations, strict=True)
+    ]
+    close_by = [F.conv2d(x, kernel, padding=1) for kernel in kernels]
+    found = F.conv2d(x, yours, padding=3)
+
+    def mixed(parts: list[Tensor], shares: Tensor) -> Tensor:
+        return torch.einsum("mc,mbchw->bchw", shares, torch.stack(parts))
+
+    turned = F.conv2d(x, yours.flip(2, 3), padding=3)
+    for wrong, message in (
+        (
+            mixed(maps, torch.ones_like(a)),
+            "The branches are added in full; each channel of a branch should "
+            "count with its weight.",
+        ),
+        (
+            mixed(maps, torch.full_like(a, 1 / 3)),
+            "The branches are averaged in equal parts; each channel of a "
+            "branch should count with its weight.",
+        ),
+        (
+            mixed(close_by, a),
+            "The taps stand side by side; those of a branch should stand as "
+            "far apart as its dilation says.",
+        ),
+        (
+            mixed(maps, a.softmax(0)),
+            "The weights pass a softmax once more; they sum to one already.",
+        ),
+    ):
+        if close(found, wrong):
+            raise Mistake(message)
+    if close(turned, mixed(maps, a)):
+        raise Mistake("The kernel is turned by half a turn.")
+    one = torch.zeros_like(a)
+    one[0] = 1
+    alone = expect_tensor(
+        answer(list(kernels), list(dilations), one), "The kernel", (5, 4, 7, 7)
+    )
+    if not close(F.conv2d(x, alone, padding=3), maps[0]):
+        raise Mistake(
+            "Give all weight to one branch, and the kernel should do what "
+            "that branch does; this one does not."
+        )
+    expect_close(
+        found,
+        mixed(maps, a),
+        "With one branch alone it is right, but not where several share: "
+        "look at how the weights meet the kernels.",
     )
