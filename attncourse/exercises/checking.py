@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from attncourse.exercises.boxes import box, side_by_side
 from attncourse.exercises.exercise import Answer, Mistake, find
-from attncourse.exercises.guard import Guarded, told
+from attncourse.exercises.guard import Guarded, in_words
 from attncourse.viz import GREEN, VERMILLION
 
 SEEDS = (0, 1)  # two draws: what was right for one may be a constant
@@ -81,7 +81,7 @@ def check(name: str, answer: Any) -> Verdict:
             name,
             False,
             f"The answer could not be judged; the check stopped with "
-            f"{told(error)}",
+            f"{in_words(error)}",
         )
     return Verdict(name, True, exercise.praise)
 

@@ -1,4 +1,28 @@
-"""An exercise: how an answer to it is judged, a solution, and hints."""
+"""An exercise: how an answer to it is judged, a solution, and hints.
+
+Wrong answers that many give are written once, as a table of answer and
+message. The judge hands it to `probes.refuse`, and the tests read it from
+the exercise: each wrong answer must hear its own message and no other::
+
+    def not_shifted(theta):
+        return undo_solution(theta) * torch.tensor([1.0, 1.0, 0.0])
+
+    UNDO_WRONG = (
+        (not_shifted, "The shift is missing."),
+        ...
+    )
+
+    @exercise("spatial_transformer.undo", ..., wrong=UNDO_WRONG)
+    def undo(answer):
+        theta = _matrix()
+        yours = expect_tensor(answer(theta), "The matrix", (2, 3))
+        refuse(yours, UNDO_WRONG, theta)
+        expect_close(yours, undo_solution(theta), "It is not the inverse.")
+
+A wrong answer may call the solution but nothing that is forbidden in the
+exercise. Those that fail in another way (a wrong shape, an error, a
+forbidden call) stay in `WRONG` of `tests/exercises/answers/TOPIC.py`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +38,8 @@ from attncourse.exercises import topics as folder
 Kind = Literal["write", "predict", "find", "change"]
 Answer = Literal["function", "class", "value"]
 Judge = Callable[[Any], None]
+Wrong = tuple[tuple[Any, str], ...]
+"""Wrong answers, or values, each with the message for it."""
 
 
 class Mistake(Exception):  # noqa: N818 - the reader made it, not the code
@@ -61,6 +87,8 @@ class Exercise:
         True if the answer may not call the package's own layers.
     forbidden
         Functions of torch that would do the task for the reader.
+    wrong
+        Wrong answers that the judge knows, each with its message.
     """
 
     name: str
@@ -72,6 +100,7 @@ class Exercise:
     hints: tuple[str, ...]
     own_work: bool
     forbidden: tuple[Callable, ...]
+    wrong: Wrong
 
     @property
     def hand_in(self) -> bool:
@@ -90,6 +119,7 @@ def exercise(
     hints: Sequence[str],
     own_work: bool | None = None,
     forbidden: Sequence[Callable] = (),
+    wrong: Wrong = (),
 ) -> Callable[[Judge], Exercise]:
     """Make an :class:`Exercise` of the function that judges answers.
 
@@ -119,14 +149,13 @@ def exercise(
             "hand_in must be True without a solution and False with one, "
             f"got hand_in={hand_in} and solution={solution!r}"
         )
-    if solution is not None:
-        if answer is not None:
-            raise ValueError(
-                "answer is for tasks to hand in; here the solution says it, "
-                f"got {answer!r}"
-            )
-        answer = _kind_of(solution)
-    if answer not in get_args(Answer):
+    if solution is not None and answer is not None:
+        raise ValueError(
+            "answer is for tasks to hand in; here the solution says it, "
+            f"got {answer!r}"
+        )
+    wanted = answer if solution is None else _kind_of(solution)
+    if wanted is None or wanted not in get_args(Answer):
         raise ValueError(
             f"answer must be one of {get_args(Answer)}, got {answer!r}"
         )
@@ -137,12 +166,13 @@ def exercise(
             name,
             kind,
             judge,
-            answer,
+            wanted,
             solution,
             praise,
             tuple(hints),
             own,
             tuple(forbidden),
+            wrong,
         )
 
     return make

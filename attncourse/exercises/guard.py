@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from attncourse.exercises.exercise import Exercise, Mistake
+from attncourse.exercises.limit import Clock, TimeIsUp
 
 LENT = ("attncourse.exercises", "attncourse.viz")  # tools, not solutions
 SAME = {
@@ -32,21 +33,30 @@ class Guarded:
     """A callable answer; what goes wrong inside becomes a `Mistake`.
 
     A class is called to build an object, and that object is guarded too.
-    Attributes are those of the answer, and its methods are guarded.
+    Attributes are those of the answer, and its methods are guarded. All
+    calls together have the time that the clock gives.
     """
 
     def __init__(
-        self, answer: Any, exercise: Exercise, *, built: bool = False
+        self,
+        answer: Any,
+        exercise: Exercise,
+        clock: Clock | None = None,
+        *,
+        built: bool = False,
     ) -> None:
         self._answer = answer
         self._exercise = exercise
+        self._clock = clock or Clock()
         self._built = built
+
+    _OWN = ("_answer", "_exercise", "_clock")
 
     def __repr__(self) -> str:
         return repr(self._answer)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_answer", "_exercise"):
+        if name.startswith("__") or name in self._OWN:
             raise AttributeError(name)  # asked for before there is an answer
         try:
             value = getattr(self._answer, name)
@@ -71,28 +81,34 @@ class Guarded:
                 "It returns nothing yet; end it with `return` and your result."
             )
         if isinstance(result, nn.Module) or isinstance(self._answer, type):
-            return Guarded(result, self._exercise, built=True)
+            return Guarded(result, self._exercise, self._clock, built=True)
         return result
 
     def _run(self, code: Callable, args: tuple, kwargs: dict) -> Any:
         self._check_arguments(code, args, kwargs)
         given = [*args, *kwargs.values()]
-        before = [each.detach().clone() for each in _tensors(given)]
+        before = [each.detach().clone() for each in tensors_in(given)]
         dtype = torch.get_default_dtype()
         try:
             with torch.enable_grad(), _own_work(self._exercise):
-                result = code(*args, **kwargs)
+                result = self._clock.call(code, args, kwargs)
         except (Mistake, KeyboardInterrupt):
             raise
+        except TimeIsUp:
+            raise Mistake(
+                "It was stopped since it did not end in time; is there a "
+                "loop without an end?"
+            ) from None
         except NotImplementedError:
             raise Mistake("Nothing is written here yet.") from None
         except BaseException as error:
             raise Mistake(
-                f"It raised {told(error)} It was called with {_list(given)}."
+                f"It raised {in_words(error)} It was called with "
+                f"{_list(given)}."
             ) from error
         finally:
             torch.set_default_dtype(dtype)
-        after = list(_tensors(given))
+        after = list(tensors_in(given))
         if len(before) != len(after) or not all(map(_same, before, after)):
             raise Mistake(
                 "It changes its input in place; the caller's tensor is "
@@ -211,15 +227,15 @@ def _signature(code: Any) -> Signature | None:
         return None
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def tensors_in(values: Any) -> Iterator[Tensor]:
     """Yield the tensors in lists, tuples and dictionaries."""
     if isinstance(values, Tensor):
         yield values
     elif isinstance(values, dict):
-        yield from _tensors(list(values.values()))
+        yield from tensors_in(list(values.values()))
     elif isinstance(values, list | tuple):
         for each in values:
-            yield from _tensors(each)
+            yield from tensors_in(each)
 
 
 def _same(was: Tensor, now: Tensor) -> bool:
@@ -228,7 +244,7 @@ def _same(was: Tensor, now: Tensor) -> bool:
     return bool(((was == now) | ((was != was) & (now != now))).all())
 
 
-def told(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
     """Return the kind of an error and its message, as one short sentence."""
     words = " ".join(str(error).split()).rstrip(".")
     if len(words) > 200:
@@ -245,7 +261,7 @@ def _described(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, list | tuple | dict) and any(
-        True for _ in _tensors(value)
+        True for _ in tensors_in(value)
     ):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, nn.Module) or callable(value):

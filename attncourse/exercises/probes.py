@@ -1,18 +1,25 @@
 """What the judges of many exercises ask of an answer."""
 
+from math import isclose
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from attncourse.exercises.exercise import Mistake
+from attncourse.exercises.exercise import Mistake, Wrong
 
 TOLERANCE = 1e-4
 
 
-def expect_tensor(value: Any, name: str, shape: tuple[int, ...]) -> Tensor:
-    """Return `value`, or say that it is no tensor of this shape."""
+def expect_tensor(
+    value: Any, name: str, shape: tuple[int, ...], *, integer: bool = False
+) -> Tensor:
+    """Return `value`, or say that it is no tensor of this shape.
+
+    With ``integer`` its dtype must be one of the integers, as an index needs
+    it.
+    """
     if isinstance(value, tuple | list):
         raise Mistake(
             f"{name} should be one tensor, but is a {type(value).__name__} "
@@ -30,6 +37,12 @@ def expect_tensor(value: Any, name: str, shape: tuple[int, ...]) -> Tensor:
         )
     if value.is_complex():
         raise Mistake(f"{name} should be real numbers, but is complex.")
+    is_integer = not (value.is_floating_point() or value.dtype == torch.bool)
+    if integer and not is_integer:
+        raise Mistake(
+            f"{name} should be of an integer dtype, such as torch.long, "
+            f"which can index; it is {value.dtype}."
+        )
     if not torch.isfinite(value).all():
         raise Mistake(f"{name} should be finite, but holds inf or nan.")
     return value
@@ -40,6 +53,55 @@ def close(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.allclose(
         a.double(), b.double(), rtol=TOLERANCE, atol=TOLERANCE
     )
+
+
+def same(yours: Any, wrong: Any) -> bool:
+    """Whether two results are equal: tensors and numbers up to rounding."""
+    if isinstance(yours, Tensor) and isinstance(wrong, Tensor):
+        return close(yours, wrong)
+    if isinstance(yours, dict) and isinstance(wrong, dict):
+        return yours.keys() == wrong.keys() and all(
+            same(yours[key], wrong[key]) for key in yours
+        )
+    if isinstance(yours, tuple | list) and isinstance(wrong, tuple | list):
+        return len(yours) == len(wrong) and all(map(same, yours, wrong))
+    if isinstance(yours, Real) and isinstance(wrong, Real):
+        return isclose(yours, wrong, rel_tol=TOLERANCE, abs_tol=1e-9)
+    return type(yours) is type(wrong) and bool(yours == wrong)
+
+
+def refuse(yours: Any, wrong: Wrong, *inputs: Any) -> None:
+    """Raise the message of the first wrong answer that gives `yours`.
+
+    A wrong answer that is code is called with the inputs; one that is a
+    value is compared as it is.
+    """
+    for answer, message in wrong:
+        result = answer(*inputs) if callable(answer) else answer
+        if same(yours, result):
+            raise Mistake(message)
+
+
+def gradient(value: Tensor, by: Tensor) -> Tensor:
+    """Return the gradient of the sum of `value`, zeros if there is no path.
+
+    So a drawn value that was not detached has a gradient that is not zero.
+    """
+    if not value.requires_grad:
+        return torch.zeros_like(by)
+    (found,) = torch.autograd.grad(
+        value.sum(), by, retain_graph=True, allow_unused=True
+    )
+    return torch.zeros_like(by) if found is None else found
+
+
+def expect_detached(value: Tensor, name: str, by: Tensor, of: str) -> None:
+    """Say so if a gradient flows through `value` into `by`, called `of`."""
+    if value.requires_grad and gradient(value, by).any():
+        raise Mistake(
+            f"{name} should be detached, but a gradient still flows through "
+            f"it into {of}."
+        )
 
 
 def expect_close(

@@ -77,7 +77,7 @@ def judge_double(answer: Any) -> None:
         (lambda: 1, r"takes no arguments"),
     ],
 )
-def test_what_is_handed_in_is_told(
+def test_what_is_handed_in_is_said(
     register: Any, answer: Any, words: str
 ) -> None:
     register(judge_double, lambda x: 2 * x)
@@ -202,13 +202,13 @@ def test_two_maps_are_shown_side_by_side(target: Tensor) -> None:
     yours = target.clone().requires_grad_()
     with torch.no_grad():
         yours.view(-1)[1] = 9
-    verdict = Verdict("a.b", False, "Not so.", target, yours)
-    (image,) = elements(verdict.html, "img")
+    verdict = Verdict("a.b", False, "They differ.", target, yours)
+    image = elements(verdict.html, "img")[0]
     alt = image.attributes["alt"]
     assert "one colour scale" in alt
     assert "differ most at row 1, column 2" in alt
     assert image.attributes["src"].startswith("data:image/")
-    assert "Not so." in repr(verdict)
+    assert "They differ." in repr(verdict)
 
 
 @pytest.mark.usefixtures("as_shipped")

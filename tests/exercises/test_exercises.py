@@ -1,4 +1,8 @@
-"""Every exercise: the solution passes, wrong answers hear what is wrong."""
+"""Every exercise: the solution passes, wrong answers hear what is wrong.
+
+Wrong answers stand in the table of the exercise itself, where its judge
+knows them, and in `WRONG` of the topic's file in `answers`.
+"""
 
 import re
 from collections.abc import Callable
@@ -13,12 +17,16 @@ from attncourse.exercises import check, exercises
 from tests.exercises import answers as folder
 
 EXERCISES = exercises()
-WRONG: dict[str, list[tuple[Any, str]]] = {}
+WRONG: dict[str, list[tuple[Any, str]]] = {
+    name: [(answer, f"^{re.escape(said)}$") for answer, said in each.wrong]
+    for name, each in EXERCISES.items()
+}
 RIGHT: dict[str, list[Any]] = {}  # beside the solution, in other forms
 REFERENCE: dict[str, Any] = {}  # of the tasks to hand in
 for module in iter_modules(folder.__path__):
     answers = import_module(f"{folder.__name__}.{module.name}")
-    WRONG |= answers.WRONG
+    for name, pairs in getattr(answers, "WRONG", {}).items():
+        WRONG.setdefault(name, []).extend(pairs)
     RIGHT |= getattr(answers, "RIGHT", {})
     REFERENCE |= getattr(answers, "REFERENCE", {})
 CODE = [name for name, each in EXERCISES.items() if each.answer != "value"]

@@ -47,13 +47,13 @@ QUERY, KEY = torch.rand(5, 3), torch.rand(7, 3)
         GeneratorExit(),
     ],
 )
-def test_errors_are_told(error: BaseException) -> None:
+def test_errors_are_said(error: BaseException) -> None:
     def answer(query: Tensor, key: Tensor) -> None:
         raise error
 
-    with pytest.raises(Mistake) as told:
+    with pytest.raises(Mistake) as raised:
         guarded(answer)(QUERY, KEY)
-    text = str(told.value)
+    text = str(raised.value)
     assert text.startswith(f"It raised {type(error).__name__}")
     assert "shape (5, 3), a tensor of shape (7, 3)." in text
     assert "\n" not in text
@@ -64,12 +64,12 @@ def test_long_errors_are_cut() -> None:
     def answer(query: Tensor, key: Tensor) -> None:
         raise ValueError("word " * 500)
 
-    with pytest.raises(Mistake) as told:
+    with pytest.raises(Mistake) as raised:
         guarded(answer)(QUERY, KEY)
-    assert len(str(told.value)) < 350
+    assert len(str(raised.value)) < 350
 
 
-def test_endless_recursion_is_told() -> None:
+def test_endless_recursion_is_said() -> None:
     def answer(query: Tensor, key: Tensor) -> Tensor:
         return answer(query, key)
 
@@ -87,7 +87,7 @@ def test_interrupting_still_works() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, ...])
-def test_nothing_returned_is_told(nothing: Any) -> None:
+def test_nothing_returned_is_said(nothing: Any) -> None:
     with pytest.raises(Mistake, match="returns nothing yet"):
         guarded(lambda: nothing)()
 
@@ -105,9 +105,9 @@ def test_printing_loops_and_own_grad_mode_are_fine(capsys: Any) -> None:
 
 
 def test_arguments_that_come_are_named() -> None:
-    with pytest.raises(Mistake) as told:
+    with pytest.raises(Mistake) as raised:
         guarded(lambda x: x)(QUERY, KEY)
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "It takes `(x)`, but is called with `(query, key)`: a tensor of "
         "shape (5, 3), a tensor of shape (7, 3)."
     )
@@ -152,7 +152,7 @@ def shortened(xs: list[Tensor]) -> Tensor:
         (shortened, [QUERY, KEY]),
     ],
 )
-def test_changes_in_place_are_told(answer: Callable, given: Any) -> None:
+def test_changes_in_place_are_said(answer: Callable, given: Any) -> None:
     with pytest.raises(Mistake, match="changes its input in place"):
         guarded(answer)(copy.deepcopy(given))
 
@@ -275,7 +275,7 @@ def test_a_layer_shows_its_parameters_and_stays_guarded() -> None:
         layer.load_state_dict({})
 
 
-def test_forgotten_super_is_told() -> None:
+def test_forgotten_super_is_said() -> None:
     class Forgot(nn.Module):
         def __init__(self) -> None:
             self.score = nn.Linear(3, 1)

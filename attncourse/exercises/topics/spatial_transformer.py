@@ -13,6 +13,7 @@ from attncourse.exercises.probes import (
     expect_choice,
     expect_close,
     expect_tensor,
+    refuse,
 )
 
 
@@ -29,12 +30,73 @@ def _matrix() -> Tensor:
 
 
 def grid_solution(theta: Tensor, height: int, width: int) -> Tensor:
-    """Input coordinates (x, y) of each place of the output."""
+    """Input coordinates (x, y) of each position of the output."""
     x = (2 * torch.arange(width) + 1) / width - 1
     y = (2 * torch.arange(height) + 1) / height - 1
     rows, columns = torch.meshgrid(y, x, indexing="ij")
-    places = torch.stack([columns, rows, torch.ones_like(rows)], -1)
-    return places @ theta.T
+    positions = torch.stack([columns, rows, torch.ones_like(rows)], -1)
+    return positions @ theta.T
+
+
+def _corners(theta: Tensor, height: int, width: int) -> Tensor:
+    x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([columns, rows, torch.ones_like(rows)], -1) @ theta.T
+
+
+def _y_first(theta: Tensor, height: int, width: int) -> Tensor:
+    return grid_solution(theta, height, width).flip(-1)
+
+
+def _meets_y_first(theta: Tensor, height: int, width: int) -> Tensor:
+    return grid_solution(theta[:, [1, 0, 2]], height, width)
+
+
+def _matrix_unused(theta: Tensor, height: int, width: int) -> Tensor:
+    return grid_solution(torch.eye(2, 3), height, width)
+
+
+def _not_shifted(theta: Tensor, height: int, width: int) -> Tensor:
+    return grid_solution(theta, height, width) - theta[:, 2]
+
+
+def _transposed(theta: Tensor, height: int, width: int) -> Tensor:
+    turned = torch.cat([theta[:, :2].T, theta[:, 2:]], 1)
+    return grid_solution(turned, height, width)
+
+
+def _inverted(theta: Tensor, height: int, width: int) -> Tensor:
+    return grid_solution(undo_solution(theta), height, width)
+
+
+GRID_WRONG = (
+    (
+        _corners,
+        "The first and last positions lie on -1 and 1, the outer edges of "
+        "the image; they should lie in the middle of the outer pixels.",
+    ),
+    (_y_first, "The two coordinates are swapped: x comes first."),
+    (
+        _meets_y_first,
+        "The matrix meets (y, x, 1) where it expects (x, y, 1).",
+    ),
+    (_matrix_unused, "The matrix is not used: this is the grid itself."),
+    (
+        _not_shifted,
+        "The shift is missing: put a 1 behind x and y, so that the third "
+        "column of theta is added.",
+    ),
+    (
+        _transposed,
+        "The matrix is transposed: with positions in rows, multiply by "
+        "`theta.T` from the right.",
+    ),
+    (
+        _inverted,
+        "The matrix is inverted: theta itself leads from a position of the "
+        "output to the one of the input that is read there.",
+    ),
+)
 
 
 @exercise(
@@ -52,40 +114,16 @@ def grid_solution(theta: Tensor, height: int, width: int) -> Tensor:
         "the transpose of theta.",
     ),
     forbidden=(F.affine_grid,),
+    wrong=GRID_WRONG,
 )
 def grid(answer: Any) -> None:
     """Judge `answer(theta, height, width)`."""
     theta = _matrix()
     yours = expect_tensor(answer(theta, 5, 3), "The grid", (5, 3, 2))
-    target = grid_solution(theta, 5, 3)
-    corners = F.affine_grid(theta[None], [1, 1, 5, 3], align_corners=True)[0]
-    if close(yours, corners):
-        raise Mistake(
-            "The first and last places lie on -1 and 1, the outer edges of "
-            "the image; they should lie in the middle of the outer pixels."
-        )
-    if close(yours, target.flip(-1)):
-        raise Mistake("The two coordinates are swapped: x comes first.")
-    x, y = grid_solution(torch.eye(2, 3), 5, 3).unbind(-1)
-    swapped = torch.stack([y, x, torch.ones_like(x)], -1) @ theta.T
-    if close(yours, swapped):
-        raise Mistake("The matrix meets (y, x, 1) where it expects (x, y, 1).")
-    if close(yours, grid_solution(torch.eye(2, 3), 5, 3)):
-        raise Mistake("The matrix is not used: this is the grid itself.")
-    if close(yours, target - theta[:, 2]):
-        raise Mistake(
-            "The shift is missing: put a 1 behind x and y, so that the third "
-            "column of theta is added."
-        )
-    turned = torch.cat([theta[:, :2].T, theta[:, 2:]], 1)
-    if close(yours, grid_solution(turned, 5, 3)):
-        raise Mistake(
-            "The matrix is transposed: with places in rows, multiply by "
-            "`theta.T` from the right."
-        )
+    refuse(yours, GRID_WRONG, theta, 5, 3)
     expect_close(
         yours,
-        target,
+        grid_solution(theta, 5, 3),
         "The shape is right, but the numbers are not those of the equation.",
     )
 
@@ -96,47 +134,69 @@ def undo_solution(theta: Tensor) -> Tensor:
     return torch.cat([back, -back @ theta[:, 2:]], 1)
 
 
+def _only_negated(theta: Tensor) -> Tensor:
+    return torch.cat([undo_solution(theta)[:, :2], -theta[:, 2:]], 1)
+
+
+def _transpose(theta: Tensor) -> Tensor:
+    back = theta[:, :2].T
+    return torch.cat([back, -back @ theta[:, 2:]], 1)
+
+
+def _wrong_sign(theta: Tensor) -> Tensor:
+    return undo_solution(theta) * torch.tensor([1.0, 1.0, -1.0])
+
+
+def _old_shift(theta: Tensor) -> Tensor:
+    return torch.cat([undo_solution(theta)[:, :2], theta[:, 2:]], 1)
+
+
+def _negated(theta: Tensor) -> Tensor:
+    return -theta
+
+
+UNDO_WRONG = (
+    (
+        _only_negated,
+        "The shift is only negated: it is made after zoom and turn, so it "
+        "has to pass through their inverse.",
+    ),
+    (
+        _transpose,
+        "The transpose inverts a rotation but not a zoom: the scale is now "
+        "squared where it should be one.",
+    ),
+    (_wrong_sign, "The shift has the wrong sign."),
+    (_old_shift, "The shift is still the old one."),
+    (
+        _negated,
+        "To negate all six numbers mirrors the image through its centre; it "
+        "does not take the transformation back.",
+    ),
+)
+
+
 @exercise(
     "spatial_transformer.undo",
     kind="write",
     solution=undo_solution,
-    praise="Sampling with one and then with the other brings every place "
+    praise="Sampling with one and then with the other brings every position "
     "back.",
     hints=(
         "The matrix maps p to A p + t. Solve q = A p + t for p.",
         "p = A^-1 q - A^-1 t. Both parts need the inverse of A.",
         "`torch.linalg.inv` inverts A; put A^-1 and -A^-1 t side by side.",
     ),
+    wrong=UNDO_WRONG,
 )
 def undo(answer: Any) -> None:
     """Judge `answer(theta)`."""
     theta = _matrix()
     yours = expect_tensor(answer(theta), "The matrix", (2, 3))
-    target = undo_solution(theta)
-    linear, shift = theta[:, :2], theta[:, 2:]
-    back = target[:, :2]
-    if close(yours, torch.cat([back, -shift], 1)):
-        raise Mistake(
-            "The shift is only negated: it is made after zoom and turn, so "
-            "it has to pass through their inverse."
-        )
-    if close(yours, torch.cat([linear.T, -linear.T @ shift], 1)):
-        raise Mistake(
-            "The transpose inverts a rotation but not a zoom: the scale is "
-            "now squared where it should be one."
-        )
-    if close(yours, torch.cat([back, back @ shift], 1)):
-        raise Mistake("The shift has the wrong sign.")
-    if close(yours, torch.cat([back, shift], 1)):
-        raise Mistake("The shift is still the old one.")
-    if close(yours, -theta):
-        raise Mistake(
-            "To negate all six numbers mirrors the image through its centre; "
-            "it does not take the transformation back."
-        )
+    refuse(yours, UNDO_WRONG, theta)
     expect_close(
         yours,
-        target,
+        undo_solution(theta),
         "Following theta and then your matrix does not lead back to where "
         "it started.",
     )
@@ -146,6 +206,59 @@ def fixed_sample(image: Tensor, theta: Tensor) -> Tensor:
     """Sample images with matrices, one convention for both steps."""
     grid = F.affine_grid(theta, list(image.shape), align_corners=False)
     return F.grid_sample(image, grid, align_corners=False)
+
+
+def _sampled(
+    image: Tensor,
+    theta: Tensor,
+    made: bool,
+    read: bool,
+    mode: str = "bilinear",
+) -> Tensor:
+    grid = F.affine_grid(theta, list(image.shape), align_corners=made)
+    return F.grid_sample(image, grid, mode=mode, align_corners=read)
+
+
+def _mixed(image: Tensor, theta: Tensor) -> Tensor:
+    return _sampled(image, theta, True, False)
+
+
+def _mixed_otherwise(image: Tensor, theta: Tensor) -> Tensor:
+    return _sampled(image, theta, False, True)
+
+
+def _nearest(image: Tensor, theta: Tensor) -> Tensor:
+    return _sampled(image, theta, False, False, "nearest")
+
+
+def _nearest_of_corners(image: Tensor, theta: Tensor) -> Tensor:
+    return _sampled(image, theta, True, True, "nearest")
+
+
+def _as_it_was(image: Tensor, theta: Tensor) -> Tensor:
+    return image.clone()
+
+
+NO_GRADIENT = "It takes the nearest pixel: no gradient reaches the matrix."
+IDENTITY_WRONG = (
+    (
+        _mixed,
+        "The identity does not give the image back: the grid reaches to the "
+        "outer edges, and the sampler takes these for positions half "
+        "outside.",
+    ),
+    (
+        _mixed_otherwise,
+        "The identity zooms in: now the sampler means the centres of the "
+        "outer pixels by -1 and 1, and the grid their edges.",
+    ),
+    (
+        _as_it_was,
+        "The matrix is not used: every image comes back as it was.",
+    ),
+    (_nearest, NO_GRADIENT),
+    (_nearest_of_corners, NO_GRADIENT),
+)
 
 
 @exercise(
@@ -161,55 +274,47 @@ def fixed_sample(image: Tensor, theta: Tensor) -> Tensor:
         "Both functions take `align_corners`; it must be the same in both, "
         "and in this course it is False.",
     ),
+    wrong=IDENTITY_WRONG,
 )
 def identity(answer: Any) -> None:
     """Judge `answer(image, theta)`."""
-    image, theta = torch.rand(2, 3, 7, 5), torch.eye(2, 3).repeat(2, 1, 1)
-    yours = expect_tensor(answer(image, theta), "The result", (2, 3, 7, 5))
-    if not close(yours, image):
-        inner = close(yours[:, :, 1:-1, 1:-1], image[:, :, 1:-1, 1:-1])
-        if inner:
+    image, eye = torch.rand(2, 3, 7, 5), torch.eye(2, 3).repeat(2, 1, 1)
+    back = expect_tensor(answer(image, eye), "The result", (2, 3, 7, 5))
+    inner = (..., slice(1, -1), slice(1, -1))
+    if not close(back, image):
+        if close(back[inner], image[inner]):
             raise Mistake("The border is not that of the image.")
-        mixed = F.affine_grid(theta, list(image.shape), align_corners=True)
-        if close(yours, F.grid_sample(image, mixed, align_corners=False)):
-            raise Mistake(
-                "The identity does not give the image back: the grid reaches "
-                "to the outer edges, and the sampler takes these for places "
-                "half outside."
-            )
-        mixed = F.affine_grid(theta, list(image.shape), align_corners=False)
-        if close(yours, F.grid_sample(image, mixed, align_corners=True)):
-            raise Mistake(
-                "The identity zooms in: now the sampler means the centres of "
-                "the outer pixels by -1 and 1, and the grid their edges."
-            )
+        refuse(back, IDENTITY_WRONG[:2], image, eye)
         raise Mistake("The identity does not give the image back.")
     theta = torch.stack([_matrix(), _matrix()])
     yours = expect_tensor(answer(image, theta), "The result", (2, 3, 7, 5))
-    if close(yours, image):
-        raise Mistake(
-            "The matrix is not used: every image comes back as it was."
-        )
-    corners = F.affine_grid(theta, list(image.shape), align_corners=True)
-    if close(yours, F.grid_sample(image, corners, align_corners=True)):
-        raise Mistake(
-            "The two agree now, but on True: -1 and 1 are the centres of the "
-            "outer pixels, and the same matrix means something else at "
-            "another size."
-        )
-    nearest = F.affine_grid(theta, list(image.shape), align_corners=False)
-    if close(
-        yours,
-        F.grid_sample(image, nearest, mode="nearest", align_corners=False),
-    ):
-        raise Mistake(
-            "It takes the nearest pixel: no gradient reaches the matrix."
-        )
+    refuse(yours, IDENTITY_WRONG, image, theta)
+    if close(yours, _sampled(image, theta, True, True)):
+        return  # one convention in both calls, which is what was asked
     expect_close(
         yours,
         fixed_sample(image, theta),
         "The identity works, but a matrix that turns and shifts does not.",
     )
+
+
+DIRECTION_WRONG = (
+    (
+        "clockwise",
+        "That is how the frame turns on the input; what is seen in a frame "
+        "turns the other way.",
+    ),
+    (
+        "mirrored",
+        "A mirror needs a negative determinant; this one is "
+        "cos^2 + sin^2 = 1.",
+    ),
+    (
+        "not at all",
+        "Only the identity leaves everything as it is; here (1, 0) reads "
+        "from (cos 30, sin 30).",
+    ),
+)
 
 
 @exercise(
@@ -219,35 +324,21 @@ def identity(answer: Any) -> None:
     praise="y points down, so the frame that is read turns clockwise, and "
     "what is seen in it turns the other way.",
     hints=(
-        "Follow one place: from where does the middle of the right edge, "
+        "Follow one position: from where does the middle of the right edge, "
         "(1, 0), read?",
         "It reads from (cos 30, sin 30), to the right and below the centre, "
         "since y points down. So how is the frame turned?",
         "Turn a camera clockwise: which way does the picture in it turn?",
     ),
+    wrong=DIRECTION_WRONG,
 )
 def direction(answer: Any) -> None:
     """Judge how a picture turns when read with a positive angle."""
+    known = [choice for choice, _ in DIRECTION_WRONG]
     said = expect_choice(
-        answer,
-        "The direction",
-        ("clockwise", "counter-clockwise", "mirrored", "not at all"),
+        answer, "The direction", ("counter-clockwise", *known)
     )
-    if said == "clockwise":
-        raise Mistake(
-            "That is how the frame turns on the input; what is seen in a "
-            "frame turns the other way."
-        )
-    if said == "mirrored":
-        raise Mistake(
-            "A mirror needs a negative determinant; this one is "
-            "cos^2 + sin^2 = 1."
-        )
-    if said == "not at all":
-        raise Mistake(
-            "Only the identity leaves everything as it is; here (1, 0) reads "
-            "from (cos 30, sin 30)."
-        )
+    refuse(said, DIRECTION_WRONG)
 
 
 def window_solution(
@@ -257,6 +348,65 @@ def window_solution(
     x = (2 * left + side) / width - 1
     y = (2 * top + side) / height - 1
     return torch.tensor([[side / width, 0.0, x], [0.0, side / height, y]])
+
+
+def _window_inverted(
+    left: int, top: int, side: int, height: int, width: int
+) -> Tensor:
+    return undo_solution(window_solution(left, top, side, height, width))
+
+
+def _swapped_zoom(
+    left: int, top: int, side: int, height: int, width: int
+) -> Tensor:
+    matrix = window_solution(left, top, side, height, width)
+    matrix[0, 0], matrix[1, 1] = side / height, side / width
+    return matrix
+
+
+def _swapped_shift(
+    left: int, top: int, side: int, height: int, width: int
+) -> Tensor:
+    matrix = window_solution(left, top, side, height, width)
+    return torch.cat([matrix[:, :2], matrix[:, 2:].flip(0)], 1)
+
+
+def _corner(left: int, top: int, side: int, height: int, width: int) -> Tensor:
+    matrix = window_solution(left, top, side, height, width)
+    matrix[:, 2] -= torch.tensor([side / width, side / height])
+    return matrix
+
+
+def _half_off(
+    left: int, top: int, side: int, height: int, width: int
+) -> Tensor:
+    matrix = window_solution(left, top, side, height, width)
+    matrix[:, 2] -= torch.tensor([1 / width, 1 / height])
+    return matrix
+
+
+WINDOW_WRONG = (
+    (
+        _window_inverted,
+        "This is the inverse: it leads from the image to the window.",
+    ),
+    (
+        _swapped_zoom,
+        "Width and height are swapped: the first row of the matrix makes x, "
+        "so it takes the width.",
+    ),
+    (_swapped_shift, "The shift is (y, x); it should be (x, y)."),
+    (
+        _corner,
+        "The shift is the corner of the window; (0, 0) of the output is its "
+        "centre.",
+    ),
+    (
+        _half_off,
+        "It is half a pixel off: a window of n pixels that starts at left "
+        "has its centre at left + n / 2, not left + (n - 1) / 2.",
+    ),
+)
 
 
 @exercise(
@@ -270,9 +420,10 @@ def window_solution(
         "window?",
         "The zoom is side / width along x and side / height along y. Now "
         "the centre: in pixels it is left + side / 2.",
-        "A place of u pixels from the left edge has x = 2 u / width - 1.",
+        "A position u pixels from the left edge has x = 2 u / width - 1.",
     ),
     own_work=True,
+    wrong=WINDOW_WRONG,
 )
 def window(answer: Any) -> None:
     """Judge `answer(left, top, side, height, width)`."""
@@ -280,36 +431,14 @@ def window(answer: Any) -> None:
     side = int(torch.randint(3, 7, ()))
     left = int(torch.randint(1, width - side, ()))
     top = 1 + (left + 1) % (height - side - 1)
-    yours = expect_tensor(
-        answer(left, top, side, height, width), "The matrix", (2, 3)
-    ).float()
-    target = window_solution(left, top, side, height, width)
-    if close(yours, undo_solution(target)):
-        raise Mistake(
-            "This is the inverse: it leads from the image to the window."
-        )
-    if close(yours[:, :2], target[:, :2].flip(0).flip(1)):
-        raise Mistake(
-            "Width and height are swapped: the first row of the matrix makes "
-            "x, so it takes the width."
-        )
-    if not close(yours[:, :2], target[:, :2]):
-        raise Mistake(
-            "The zoom is wrong: the window should cover side / width of the "
-            "image along x and side / height along y."
-        )
-    if close(yours[:, 2], target[:, 2].flip(0)):
-        raise Mistake("The shift is (y, x); it should be (x, y).")
-    corner = torch.tensor([2 * left / width - 1, 2 * top / height - 1])
-    if close(yours[:, 2], corner):
-        raise Mistake(
-            "The shift is the corner of the window; (0, 0) of the output is "
-            "its centre."
-        )
-    pixel = torch.tensor([1 / width, 1 / height])
-    if close(yours[:, 2], target[:, 2] - pixel):
-        raise Mistake(
-            "It is half a pixel off: a window of n pixels that starts at "
-            "left has its centre at left + n / 2, not left + (n - 1) / 2."
-        )
+    size = (left, top, side, height, width)
+    yours = expect_tensor(answer(*size), "The matrix", (2, 3)).float()
+    target = window_solution(*size)
+    refuse(yours, WINDOW_WRONG, *size)
+    expect_close(
+        yours[:, :2],
+        target[:, :2],
+        "The zoom is wrong: the window should cover side / width of the "
+        "image along x and side / height along y.",
+    )
     expect_close(yours, target, "The zoom is right, the shift is not.")
