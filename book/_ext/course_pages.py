@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import course_execution as execution
+import course_reading
 import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -18,19 +19,26 @@ def title(lesson: Path) -> str:
 
 
 class LessonTimings(SphinxDirective):
-    """A table of every lesson with the seconds its last execution took."""
+    """A table of every lesson: minutes to read and to practise, seconds."""
 
     def run(self) -> list[nodes.Node]:
-        rows = ["| Lesson | Code cells | Seconds | Processor seconds |"]
-        rows.append("|:--|--:|--:|--:|")
+        rows = [
+            "| Lesson | Reading, minutes | Exercises, minutes "
+            "| Code cells | Seconds | Processor seconds |",
+            "|:--|--:|--:|--:|--:|--:|",
+        ]
         for lesson in execution.lessons():
             notebook = nbformat.read(lesson, as_version=4)
             cells = sum(1 for _ in execution.code_cells(notebook))
+            effort = course_reading.effort(lesson)
             spent = execution.result(lesson)
             times = [spent[name] for name in ("seconds", "processor")]
             link = f"[{title(lesson)}](../lessons/{lesson.name})"
             columns = " | ".join(f"{time:.1f}" for time in times)
-            rows.append(f"| {link} | {cells} | {columns} |")
+            rows.append(
+                f"| {link} | {effort.reading} | {effort.practice} "
+                f"| {cells} | {columns} |"
+            )
         return self.parse_text_to_nodes("\n".join(rows))
 
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections import defaultdict, deque
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,50 @@ def silence_theme(app: Sphinx, error: Exception | None) -> None:
         script.write_text(note.sub("void(", code), encoding="utf8")
 
 
+def search_text(app: Sphinx, error: Exception | None) -> None:
+    """Let the search quote the text of a page, not its code."""
+    if error or app.builder.format != "html":
+        return
+    script = Path(app.outdir, "_static", "searchtools.js")
+    code = script.read_text(encoding="utf8")
+    removed = '[".headerlink", "script", "style"'
+    if f'{removed}, "pre"' not in code:
+        if removed not in code:
+            raise ExtensionError(
+                "Sphinx's search has changed: see search_text"
+            )
+        code = code.replace(removed, f'{removed}, "pre", "[role=tooltip]"')
+        script.write_text(code, encoding="utf8")
+
+
+def describe_page(
+    app: Sphinx, name: str, template: str, context: Context, tree: Any
+) -> None:
+    """Say in a line what a page is, for search engines and for previews."""
+    if tree is None:
+        return
+    text = next(
+        (
+            " ".join(part.astext().split())
+            for part in tree.findall(nodes.paragraph)
+            if not isinstance(part.parent, nodes.list_item)
+        ),
+        "",
+    )
+    short = text if len(text) < 200 else text[:200].rsplit(" ", 1)[0] + " …"
+    facts = {"og:title": context["title"], "og:description": short}
+    facts |= {"og:type": "article", "og:site_name": app.config.project}
+    if pages := course_address.pages():
+        facts["og:url"] = f"{pages}/{name}.html"
+        facts["og:image"] = f"{pages}/_static/preview.png"
+    tags = [f'<meta name="description" content="{escape(short)}">']
+    tags += [
+        f'<meta property="{key}" content="{escape(value)}">'
+        for key, value in facts.items()
+    ]
+    context["metatags"] = "\n".join([context.get("metatags", ""), *tags])
+
+
 def chapter(env: BuildEnvironment, name: str) -> str:
     """Number of a page in the contents with a full stop, or nothing."""
     numbers = env.toc_secnumbers.get(name, {}).get("", ())
@@ -177,7 +222,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-updated", refresh_navigation)
     app.connect("source-read", show_outputs)
     app.connect("html-page-context", trim_page, priority=900)
+    app.connect("html-page-context", describe_page)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", search_text)
     app.connect("build-finished", remove_stale_pages)
     app.connect("build-finished", silence_theme)
     app.add_role("eval", Evaluated(), override=True)
