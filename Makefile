@@ -7,6 +7,9 @@
 # make bench   race every mechanism against its peers
 # make coverage, make mutants   how much of the package the tests run, and
 #                               how many changes to it they notice
+# make lesson NAME=15_name   lay down a new lesson, its exercises and tests
+# make lock    resolve requirements.lock anew from pyproject.toml
+# make links   ask every address in the book whether it answers
 # make clean   remove what was built (the environment in .venv stays)
 
 PYTHON ?= python3
@@ -18,7 +21,8 @@ NOT_SITE := not site and not browser
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book serve test lab lint check bench coverage mutants clean setup
+.PHONY: book serve test lab lesson lint lock links check bench coverage \
+  mutants clean setup
 .DEFAULT_GOAL := book
 
 book: $(STAMP)
@@ -62,6 +66,20 @@ mutants: $(STAMP)
 	@rm -rf mutants
 	@$(BIN)/mutmut run
 	@PYTHONPATH=book/_ext $(BIN)/python -m tests.mutants
+
+lesson: $(STAMP)
+	@$(BIN)/python book/_ext/course_template.py $(NAME)
+
+# All platforms and Python versions in one file, newest versions first.
+lock:
+	@test -x $(BIN)/uv || { echo "Set up first: make setup"; exit 1; }
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+	  --upgrade --custom-compile-command "make lock" \
+	  --output-file requirements.lock
+
+links: $(STAMP)
+	@$(BIN)/sphinx-build -b linkcheck -W --keep-going . _build/links
 
 clean:
 	rm -rf _build mutants .coverage .pytest_cache .mypy_cache .ruff_cache \

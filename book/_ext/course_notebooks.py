@@ -19,10 +19,13 @@ import course_execution as execution
 import course_markdown as markdown
 import course_practice
 import nbformat
+from course_html import tag
+from docutils import nodes
 from markdown_it.token import Token
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxRole
 
 from attncourse.exercises.exercise import find
 
@@ -303,6 +306,16 @@ def write_notebooks(app: Sphinx, error: Exception | None) -> None:
             all_.writestr(entry, file.read_bytes())
 
 
+class DownloadAll(SphinxRole):
+    """A link to the archive of all plain notebooks."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        up = "../" * self.env.docname.count("/")
+        target = f"{up}{FOLDER}/{ARCHIVE}"
+        link = tag("a", nodes.Text(self.text), href=target, download="")
+        return [link], []
+
+
 def set_buttons(
     app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any
 ) -> None:
@@ -339,5 +352,6 @@ def set_buttons(
 
 
 def setup(app: Sphinx) -> None:
+    app.add_role("download-notebooks", DownloadAll())
     app.connect("html-page-context", set_buttons, priority=950)
     app.connect("build-finished", write_notebooks)

@@ -11,8 +11,6 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-import attncourse
-
 ROOT = execution.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -63,10 +61,3 @@ def test_conda_file_only_refers_to_the_project() -> None:
     path, extras = re.fullmatch(r"-e (\S+)\[(.+)\]", editable).groups()
     assert path == "."
     assert set(extras.split(",")) <= set(EXTRAS)
-
-
-def test_citation_names_the_version() -> None:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == PROJECT["version"] == attncourse.__version__
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    assert citation["repository-code"] == config["repository"]["url"]
