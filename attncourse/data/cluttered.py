@@ -1,4 +1,4 @@
-"""A digit among fragments of other digits, with the answer key."""
+"""A digit among fragments of other digits, with the ground-truth mask."""
 
 from functools import cached_property
 
@@ -23,7 +23,7 @@ class ClutteredDigits(Dataset):
 
     The label is the class of the whole digit. The fragments are square
     pieces, 3/8 of the digit's side (6 pixels of 16), cut out of other digits
-    of the same split at the same scale, so that strokes alone do not tell
+    of the same split at the same scale, so that strokes alone do not show
     the digit from the clutter. Digit and fragments are placed independently
     and uniformly. Fragments that overlap each other keep the brighter value
     of each pixel; the digit's box lies on top of them all, so that clutter
@@ -135,8 +135,8 @@ class ClutteredDigits(Dataset):
             other = (shown + rng.integers(1, total, self.count)) % total
             cut = _windows(rng, self.count, (side, side), piece)
             fragment = self._digits[other[:, None, None], *cut]
-            place = (scene, *_windows(rng, self.count, self.size, piece))
-            images[place] = np.maximum(images[place], fragment)
+            where = (scene, *_windows(rng, self.count, self.size, piece))
+            images[where] = np.maximum(images[where], fragment)
         images[box] = self._digits[shown]
         return Scenes(
             torch.from_numpy(images)[:, None],

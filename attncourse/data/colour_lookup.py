@@ -20,7 +20,7 @@ class ColourLookup:
     Nine real digits stand in a grid. Exactly one of the eight around the
     middle is of the same class as the white one. Each of the eight has one
     of six colours, drawn at random, and the label is the colour of that one.
-    Its cell is the answer key.
+    Its cell is the ground-truth mask.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ class ColourLookup:
         colours = np.array(PALETTE, np.float32)[chosen]
         colours[:, CUE] = 1
         painted = np.einsum("nprc,npk->nkprc", ink, colours)
-        key = np.zeros((count, 1, cells, SIDE, SIDE), np.bool_)
-        key[scene, 0, match] = True
+        mask = np.zeros((count, 1, cells, SIDE, SIDE), np.bool_)
+        mask[scene, 0, match] = True
         return Scenes(
             torch.from_numpy(_canvas(painted)),
             torch.from_numpy(chosen[scene, match]),
-            torch.from_numpy(_canvas(key)),
+            torch.from_numpy(_canvas(mask)),
         )
 
 

@@ -44,7 +44,7 @@ def covered(
     holes: Bool[Tensor, "count 1 40 40"],
     fill: Float[Tensor, "*shades"],
 ) -> Scenes:
-    """Paint the holes; labels and answer key stay."""
+    """Paint the holes; labels and masks stay."""
     return scenes._replace(images=torch.where(holes, fill, scenes.images))
 
 

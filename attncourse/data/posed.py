@@ -16,8 +16,8 @@ PIECE = 3  # side of a fragment, in pixels of the 8 x 8 digit
 class PosedDigits:
     """One digit on a black canvas: shifted, turned and zoomed at random.
 
-    Side, angle and place are uniform; the digit's box, turned with it, lies
-    on the canvas as a whole and is the answer key. Fragments, if any, are
+    Side, angle and location are uniform; the digit's box, turned with it, lies
+    on the canvas as a whole and is the mask. Fragments, if any, are
     squares of 3 x 3 pixels out of other 8 x 8 digits of the same split, in
     poses of their own, below the box.
 
@@ -80,8 +80,8 @@ class PosedDigits:
             step = torch.randint(1, total, (self.count,), generator=random)
             other = source.images[(shown + step) % total]
             piece = other * self._windows(random)
-            place = affine_sample(piece, self._poses(random), size)
-            clutter = torch.maximum(clutter, place)
+            placed = affine_sample(piece, self._poses(random), size)
+            clutter = torch.maximum(clutter, placed)
         digit = affine_sample(source.images[shown], pose, size)
         images = torch.maximum(digit, clutter * ~masks)
         return Scenes(images, source.labels[shown], masks), pose
@@ -118,7 +118,7 @@ def inverted(
     return torch.cat([back, -back @ theta[:, :, 2:]], 2)
 
 
-def pixel_centres() -> Float[Tensor, "places 2"]:
+def pixel_centres() -> Float[Tensor, "pixels 2"]:
     """Centres (x, y) of the pixels of the canvas, row by row."""
     centres = (2 * torch.arange(CANVAS) + 1) / CANVAS - 1
     y, x = torch.meshgrid(centres, centres, indexing="ij")

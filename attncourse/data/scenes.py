@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Scenes(NamedTuple):
-    """Images, their labels and, where it is known, the answer key.
+    """Images, their labels and, where it is known, the ground-truth mask.
 
     A tuple of three: ``len`` of it is 3, ``len(scenes.labels)`` counts the
     scenes.
@@ -19,8 +19,8 @@ class Scenes(NamedTuple):
     labels
         The class of each image.
     masks
-        The answer key: True on the pixels that decide the label. None for
-        data sets that have none.
+        The ground-truth mask: True on the pixels that decide the label.
+        None for data sets that have none.
     """
 
     images: Float[Tensor, "count channels height width"]

@@ -96,9 +96,9 @@ class SeveralSizes:
                 digit_size=side,
                 fragments=(self.CANVAS // side) ** 2,
                 split=split,
-                seed=len(self.SIZES) * seed + place,
+                seed=len(self.SIZES) * seed + rank,
             )
-            for place, side in enumerate(self.SIZES)
+            for rank, side in enumerate(self.SIZES)
         }
 
     def draw(self, epoch: int = 0) -> Scenes:
@@ -176,6 +176,6 @@ class GrowingDigits:
 
 
 def sizes_of(scenes: Scenes) -> Int64[Tensor, " count"]:
-    """Side of each digit, read off its answer key."""
+    """Side of each digit, read off its mask."""
     assert scenes.masks is not None
     return scenes.masks[:, 0].any(2).sum(1)

@@ -17,7 +17,7 @@ class TwoDigits:
 
     The label is 1 for a pair of the same class, which every second scene
     holds on average. A pair never shows one image twice. The two cells are
-    the answer key.
+    the ground-truth mask.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ class TwoDigits:
         images[scene, cells[:, 1]] = self._digits[
             start[second] + rank_of_second
         ]
-        key = np.zeros((self.count, CELLS, SIDE, SIDE), np.bool_)
-        key[scene, cells[:, 0]] = key[scene, cells[:, 1]] = True
+        mask = np.zeros((self.count, CELLS, SIDE, SIDE), np.bool_)
+        mask[scene, cells[:, 0]] = mask[scene, cells[:, 1]] = True
         return Scenes(
             torch.from_numpy(_canvas(images)),
             torch.from_numpy(same.astype(np.int64)),
-            torch.from_numpy(_canvas(key)),
+            torch.from_numpy(_canvas(mask)),
         )
 
 

@@ -108,7 +108,7 @@ class ViewedDigits:
         )
         images = _textures(rng, self.count, self.split)
         ink = _objects(rng, self.count, self.split)
-        rows, columns = _places(rng, self.count)
+        rows, columns = _corners(rng, self.count)
         boxes = np.zeros((self.count, SLOTS, SIZE, SIZE), np.bool_)
         scene = np.arange(self.count)[:, None, None]
         for slot in range(SLOTS):
@@ -218,7 +218,7 @@ def _objects(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
     return ink
 
 
-def _places(
+def _corners(
     rng: np.random.Generator, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Upper left corners, one object in each quadrant: (count, SLOTS)."""

@@ -197,10 +197,10 @@ def evaluate(
     """Return the metrics of a model on scenes; the model is not changed.
 
     Always `accuracy`. When the model has `attend` and the scenes have masks,
-    also `mass` (share of the map inside the ground-truth mask), `pointing`
-    (share of maps that peak inside it), and what `pointing` would be by
-    `pointing_chance` and at the `pointing_centre`, and `area` (share of the
-    image that the mask covers, the `mass` of a uniform map).
+    also `mass` (share of the map inside the mask), `pointing` (share of maps
+    that peak inside it), and what `pointing` would be by `pointing_chance`
+    and at the `pointing_centre`, and `area` (share of the image that the
+    mask covers, the `mass` of a uniform map).
 
     Raises
     ------
@@ -261,10 +261,10 @@ def _batches(
     batch_size: int,
     device: torch.device,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    for places in order.split(batch_size):
+    for chosen in order.split(batch_size):
         masks = scenes.masks
         yield (
-            scenes.images[places].to(device),
-            scenes.labels[places].to(device),
-            None if masks is None else masks[places].to(device),
+            scenes.images[chosen].to(device),
+            scenes.labels[chosen].to(device),
+            None if masks is None else masks[chosen].to(device),
         )

@@ -26,7 +26,7 @@ def uniform_map(
 def shuffled_map(
     weights: Float[Tensor, "batch 1 height width"],
 ) -> Float[Tensor, "batch 1 height width"]:
-    """Put the weights of each map on other positions, drawn by a fixed seed."""
+    """Move the weights of each map to positions drawn by a fixed seed."""
     generator = torch.Generator().manual_seed(0)
     flat = weights.flatten(2)
     order = torch.rand(flat.shape, generator=generator).argsort(-1)

@@ -3,7 +3,7 @@ import torch
 
 from attncourse.data import ColourLookup
 from attncourse.data.colour_lookup import CUE, PALETTE
-from attncourse.trials.setups.scale import split_cells
+from attncourse.models.digit_lookup import split_cells
 
 
 @pytest.fixture(scope="module")

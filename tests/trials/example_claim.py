@@ -1,6 +1,5 @@
 """Does a taller trunk read digits better than a wider one?"""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -22,16 +21,16 @@ def network(*widths: int) -> AttentionCNN:
     return AttentionCNN(widths=widths, pooling=MaxPooling2d())
 
 
-NETWORKS: dict[str, Callable[[], AttentionCNN]] = {
-    "wide": partial(network, 10, 26),
-    "tall": partial(network, 8, 12, 16),
+VARIANTS = {
+    "wide": Variant("two wide layers", partial(network, 10, 26)),
+    "tall": Variant("three thin layers", partial(network, 8, 12, 16)),
 }
 
 
 def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     """Train one network and score it on scenes of the test split."""
     torch.manual_seed(seed)
-    model = NETWORKS[variant]()
+    model = VARIANTS[variant].build()
     scenes = partial(ClutteredDigits, size=32, fragments=2)
     budget.fit(model, scenes(budget.scenes, seed=seed), seed=seed)
     return evaluate(model, scenes(budget.test_scenes, split="test").draw())
@@ -39,17 +38,13 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
 
 CLAIM = Claim(
     statement="Depth is worth more than width.",
-    origin="none: an example",
     source="Said often, of much larger networks.",
     scene="A digit of 16 pixels and two fragments, on 32 x 32 pixels.",
-    variants={
-        "wide": Variant("two wide layers", NETWORKS["wide"]),
-        "tall": Variant("three thin layers", NETWORKS["tall"]),
-    },
+    variants=VARIANTS,
     control="wide",
     run=run,
     example=(1, 1, 32, 32),
-    metrics=("accuracy",),
+    metrics={"accuracy": "share of the test scenes that are answered right"},
     predictions=(
         Prediction(
             "The taller network is more accurate by more than a point.",

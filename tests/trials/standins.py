@@ -72,9 +72,9 @@ def threads() -> float:
 
 
 def small_record() -> Record:
-    def variant(shift: float) -> VariantResult:
+    def variant(name: str, shift: float) -> VariantResult:
         return VariantResult(
-            label=f"shifted by {shift}",
+            label=name,
             parameters=1234,
             multiply_adds=5678,
             seconds=(1.5, 2.5, 3.5),
@@ -83,11 +83,15 @@ def small_record() -> Record:
             },
         )
 
-    variants = {"plain": variant(0.0), "better": variant(0.125)}
+    variants = {
+        "plain": variant("plain", 0.0),
+        "better": variant("better", 0.125),
+    }
     return Record(
         name="small",
-        statement="More is better.",
         control="plain",
+        level=1 - 0.05 / 22,
+        family=22,
         seeds=(0, 1, 2),
         variants=variants,
         differences={

@@ -9,14 +9,13 @@ from attncourse.trials import Budget, claim, evaluate
 from attncourse.trials.maps import ClassActivation
 from attncourse.trials.setups.channel_regions import (
     CANVAS,
-    GATED,
+    VARIANTS,
     EnergyMap,
     around_the_gates,
     best_channel,
     energy,
     run,
     scenes,
-    with_its_map,
 )
 from tests.trials.standins import size
 
@@ -35,7 +34,7 @@ def shown():
 
 def test_the_wider_network_is_about_as_large_as_the_gated_ones(models):
     wider = size(models["wider"])
-    for name in GATED:
+    for name in models.keys() - {"wider", "max", "additive"}:
         assert abs(size(models[name]) - wider) < 0.05 * wider, name
     assert abs(size(models["se"]) - wider) < 0.005 * wider
     assert abs(size(models["channel"]) - wider) < 0.01 * wider
@@ -68,10 +67,10 @@ def test_the_normalised_average_is_free_of_the_size_of_the_map(models):
 
 def test_the_energy_is_that_behind_the_gates(models, shown):
     model = models["se"]
-    logits, found = EnergyMap(model)(shown.images, return_weights=True)
+    logits, found = EnergyMap(model).attend(shown.images)
     assert_close(logits, model(shown.images))
     maps = model.features[:-1](shown.images)
-    gates = model.features[-1](maps, return_weights=True)[1]
+    gates = model.features[-1].attend(maps)[1]
     assert_close(
         found[:, 0],
         torch.einsum("bc,bchw->bhw", gates.square(), maps.square()),
@@ -79,9 +78,9 @@ def test_the_energy_is_that_behind_the_gates(models, shown):
 
 
 def test_each_variant_is_judged_by_its_own_map(models):
-    assert with_its_map("additive", models["additive"]) is models["additive"]
-    assert isinstance(with_its_map("max", models["max"]), ClassActivation)
-    assert isinstance(with_its_map("wider", models["wider"]), EnergyMap)
+    assert VARIANTS["additive"].judge(models["additive"]) is models["additive"]
+    assert isinstance(VARIANTS["max"].judge(models["max"]), ClassActivation)
+    assert isinstance(VARIANTS["wider"].judge(models["wider"]), EnergyMap)
 
 
 def test_gates_that_close_the_clutter_gain_mass_and_blind_ones_do_not(
@@ -99,10 +98,12 @@ def test_gates_that_close_the_clutter_gain_mass_and_blind_ones_do_not(
             super().__init__()
             self.gates = torch.tensor(gates)
 
-        def forward(self, x, *, return_weights=False):
+        def forward(self, x):
+            return self.attend(x)[0]
+
+        def attend(self, x):
             gates = self.gates.expand(len(x), 2)
-            y = x * gates[..., None, None]
-            return (y, gates) if return_weights else y
+            return x * gates[..., None, None], gates
 
     area = shown.masks.double().mean().item()
     for gates, after in ((1.0, 0.0), 1.0), ((0.5, 0.5), area):

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from attncourse.__main__ import main
-from attncourse.trials import record
+from attncourse.trials import load
 from tests.trials.test_claim import tiny
 
 __all__ = ["tiny"]
@@ -12,46 +12,59 @@ __all__ = ["tiny"]
 
 def test_a_claim_is_run_listed_and_shown(tiny, capsys):
     results = ["--results", str(tiny)]
-    assert main(["trials", "show", "X7", *results]) == 0
-    assert "Not recorded; python -m attncourse" in capsys.readouterr().out
+    assert main(["trials", "show", "tiny-example", *results]) == 0
+    assert "No record; python -m attncourse" in capsys.readouterr().out
 
-    run = ["trials", "run", "X7", "--seeds", "3", "--workers", "1"]
+    run = ["trials", "run", "tiny-example", "--seeds", "3", "--workers", "1"]
     assert main([*run, *results]) == 0
     out = capsys.readouterr().out
     assert "| three | 28 | 21 | 0.0 | 10.250 ± 0.250 |" in out
     assert "three, score: +4.000 [+4.000, +4.000]" in out
     assert "supported: By one. (+4.000" in out
     assert "refuted: By ten." in out
-    assert (tiny / "X7.json").is_file()
+    assert (tiny / "tiny-example.json").is_file()
 
     assert main(["trials", "list", *results]) == 0
     out = capsys.readouterr().out
-    assert "X7: Three is more than one.\n    supported; 3 seeds, full" in out
+    assert (
+        "tiny-example: Three is more than one.\n    supported; 3 seeds, full"
+        in out
+    )
     assert "this code" in out
-    assert "additive-gain: Attention pooling makes" in out
-    assert "    not recorded" in out
+    assert "additive-gain: Where a digit stands among clutter" in out
+    assert "    no record" in out
 
-    assert main(["trials", "show", "X7", *results]) == 0
+    assert main(["trials", "show", "tiny-example", *results]) == 0
     out = capsys.readouterr().out
     assert "refuted if it is below" in out
     assert "| three | 28 | 21 | 0.0 | 10.250 ± 0.250 |" in out
-    assert "trials run X7 --profile full --seeds 3" in out
+    assert "trials run tiny-example --profile full --seeds 3" in out
 
 
 def test_all_claims_are_run_at_once(tiny, capsys, monkeypatch):
-    monkeypatch.setattr("attncourse.trials.command.claims", lambda: ["X7"])
+    monkeypatch.setattr(
+        "attncourse.trials.command.claims", lambda: ["tiny-example"]
+    )
     run = ["trials", "run", "--all", "--profile", "quick", "--workers", "1"]
     assert main([*run, "--results", str(tiny)]) == 0
     out = capsys.readouterr().out
-    assert "X7: supported: Three is more than one." in out
-    assert record.load("X7", tiny).profile == "quick"
+    assert "tiny-example: supported: Three is more than one." in out
+    assert load("tiny-example", tiny).profile == "quick"
 
 
-def test_other_code_is_told(tiny, capsys):
-    run = ["trials", "run", "X7", "--workers", "1", "--results", str(tiny)]
+def test_other_code_is_named(tiny, capsys):
+    run = [
+        "trials",
+        "run",
+        "tiny-example",
+        "--workers",
+        "1",
+        "--results",
+        str(tiny),
+    ]
     assert main(run) == 0
-    path = tiny / "X7.json"
-    old = record.load("X7", tiny).code
+    path = tiny / "tiny-example.json"
+    old = load("tiny-example", tiny).code
     path.write_text(path.read_text().replace(old, "0" * 64))
     assert main(["trials", "list", "--results", str(tiny)]) == 0
     assert "other code" in capsys.readouterr().out
@@ -63,10 +76,10 @@ def test_other_code_is_told(tiny, capsys):
         ([], 2, "the following arguments are required: command"),
         (["nix"], 2, "invalid choice: 'nix'"),
         (["trials"], 2, "required: ACTION"),
-        (["trials", "run"], 2, "one of the arguments ID --all is required"),
+        (["trials", "run"], 2, "one of the arguments NAME --all is required"),
         (["trials", "run", "x", "--profile", "huge"], 2, "invalid choice"),
-        (["trials", "run", "nix"], 1, "error: no claim with the id 'nix'"),
-        (["trials", "show", "nix"], 1, "error: no claim with the id 'nix'"),
+        (["trials", "run", "nix"], 1, "error: no claim named 'nix'"),
+        (["trials", "show", "nix"], 1, "error: no claim named 'nix'"),
         (
             ["trials", "run", "additive-gain", "--seeds", "1"],
             1,
@@ -90,9 +103,11 @@ def test_mistakes_are_explained(capsys, arguments, status, message):
 
 
 def test_a_damaged_record_is_reported(tiny, capsys):
-    (tiny / "X7.json").write_text("{}")
-    assert main(["trials", "show", "X7", "--results", str(tiny)]) == 1
-    assert "error: X7.json cannot be used" in capsys.readouterr().err
+    (tiny / "tiny-example.json").write_text("{}")
+    assert (
+        main(["trials", "show", "tiny-example", "--results", str(tiny)]) == 1
+    )
+    assert "error: tiny-example.json cannot be used" in capsys.readouterr().err
 
 
 def test_help_names_the_commands(capsys):
@@ -108,7 +123,7 @@ def test_an_interruption_has_its_own_status(tiny, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("attncourse.trials.command.run_claims", interrupt)
-    assert main(["trials", "run", "X7"]) == 130
+    assert main(["trials", "run", "tiny-example"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 

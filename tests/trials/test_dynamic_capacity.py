@@ -4,16 +4,16 @@ from torch.testing import assert_close
 
 from attncourse.attention import DynamicCapacity
 from attncourse.metrics import cost
+from attncourse.models.patches import ChangedSaliency
 from attncourse.trials import Budget
 from attncourse.trials.setups.dynamic_capacity import (
     CANVAS,
     COUNTS,
     VARIANTS,
     Finest,
-    others,
     dynamic_loss,
     half_way,
-    moved,
+    of_another_scene,
     on_digit,
     run,
     scenes,
@@ -65,7 +65,7 @@ def test_whole_networks_are_the_ends_of_the_dynamic_one(models, shown):
         ("coarse", dynamic.coarse, 0),
         ("fine", dynamic.fine, 100),
     ]:
-        whole = VARIANTS[name][1]().eval()
+        whole = VARIANTS[name].build().eval()
         whole.trunk = trunk
         whole.hidden, whole.classifier = dynamic.hidden, dynamic.classifier
         ends = with_patches(dynamic, count)
@@ -77,7 +77,7 @@ def test_whole_networks_are_the_ends_of_the_dynamic_one(models, shown):
     assert dynamic.patches == 3
 
 
-def test_places_of_the_controls(models, shown):
+def test_patches_of_the_controls(models, shown):
     def chosen(variant):
         return models[variant].look(shown.images).chosen
 
@@ -88,15 +88,15 @@ def test_places_of_the_controls(models, shown):
 
 
 def test_the_ink_of_a_dot():
-    model = VARIANTS["ink"][1]().eval()
+    model = VARIANTS["ink"].build().eval()
     image = torch.zeros(1, 1, 80, 80)
     image[0, 0, 3, 77] = 1
     seen = model.look(image).saliency[0, 0]
-    lit = {tuple(place) for place in seen.nonzero().tolist()}
+    lit = {tuple(patch) for patch in seen.nonzero().tolist()}
     assert lit == {(0, 8), (0, 9), (1, 8), (1, 9)}
 
 
-def test_on_digit_reads_the_middle_of_a_place():
+def test_on_digit_reads_the_middle_of_a_patch():
     masks = torch.zeros(1, 1, 80, 80, dtype=torch.bool)
     masks[0, 0, 4, 12] = True
     chosen = torch.tensor([[0, 1, 2, 10, 11]])
@@ -106,14 +106,14 @@ def test_on_digit_reads_the_middle_of_a_place():
 def test_moved_patches_are_elsewhere_and_leave_the_network(models, shown):
     model = models["saliency"]
     own = model.look(shown.images)
-    away = moved(model, half_way).look(shown.images)
+    away = ChangedSaliency(model, half_way).look(shown.images)
     shifted = (own.chosen // 10 + 5) % 10 * 10 + (own.chosen % 10 + 5) % 10
     assert_close(away.saliency, own.saliency.roll((5, 5), (2, 3)))
     assert torch.equal(away.chosen[:, 0], shifted[:, 0])
-    swapped = moved(model, others).look(shown.images)
+    swapped = ChangedSaliency(model, of_another_scene).look(shown.images)
     assert_close(swapped.saliency[1], own.saliency[0])
-    assert_close(moved(model, lambda s: s)(shown.images), own.logits)
-    assert type(model) is DynamicCapacity
+    assert_close(ChangedSaliency(model, lambda s: s)(shown.images), own.logits)
+    assert torch.equal(model.look(shown.images).chosen, own.chosen)
 
 
 def test_the_hint_moves_the_coarse_half_alone(models, shown):

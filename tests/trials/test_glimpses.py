@@ -2,11 +2,10 @@ import pytest
 import torch
 
 from attncourse.attention.recurrent_attention import GaussianReader
+from attncourse.models.glimpses import RandomGlimpses, centre_of_mass
 from attncourse.trials import Budget
 from attncourse.trials.setups.glimpses import (
-    REACH,
     VARIANTS,
-    centre_of_mass,
     glimpser,
     inside,
     reinforced,
@@ -35,21 +34,21 @@ def test_variants_with_the_same_reader_start_alike(models):
             assert torch.equal(value, first[key]), (name, key)
 
 
-def test_places_of_the_controls(models, shown):
-    def places(variant):
+def test_locations_of_the_controls(models, shown):
+    def locations(variant):
         return models[variant].play(shown.images).locations
 
-    assert places("centre").abs().max() == 0
-    drawn = places("random")
-    assert drawn.abs().max() <= REACH
+    assert locations("centre").abs().max() == 0
+    drawn = locations("random")
+    assert drawn.abs().max() <= RandomGlimpses.REACH
     assert drawn[:, 1:].std() > 0.2
-    assert not torch.equal(drawn, places("random"))
-    ink = places("ink")
+    assert not torch.equal(drawn, locations("random"))
+    ink = locations("ink")
     assert torch.equal(ink[:, 1], centre_of_mass(shown.images))
     assert inside(ink[:, 1:], shown.masks).all()
 
 
-def test_only_the_differentiable_places_have_a_gradient(models, shown):
+def test_only_the_differentiable_locations_have_a_gradient(models, shown):
     for name, moves in ("reinforce", False), ("differentiable", True):
         model = models[name].train()
         episode = model.play(shown.images)
@@ -63,28 +62,28 @@ def test_only_the_differentiable_places_have_a_gradient(models, shown):
 def test_the_centre_of_mass_of_a_dot():
     images = torch.zeros(2, 1, 7, 5)
     images[0, 0, 6, 0] = 0.3
-    places = centre_of_mass(images)
-    assert places[0].tolist() == pytest.approx([-0.8, 6 / 7])
-    assert torch.isfinite(places).all()
+    where = centre_of_mass(images)
+    assert where[0].tolist() == pytest.approx([-0.8, 6 / 7])
+    assert torch.isfinite(where).all()
 
 
 def test_inside_reads_x_along_the_columns():
     masks = torch.zeros(1, 1, 7, 5, dtype=torch.bool)
     masks[0, 0, 6, 0] = True
-    places = torch.tensor([[[-0.9, 0.9], [0.9, -0.9], [-0.9, 1.1], [0, 0]]])
-    assert inside(places, masks).tolist() == [[True, False, False, False]]
+    where = torch.tensor([[[-0.9, 0.9], [0.9, -0.9], [-0.9, 1.1], [0, 0]]])
+    assert inside(where, masks).tolist() == [[True, False, False, False]]
 
 
 def test_replay_gives_the_network_its_own_answer(models, shown):
     windows = glimpser(reader=GaussianReader(patch=11)).eval()
     for model in models["centre"], models["reinforce"], windows:
-        episode, told = model._run(shown.images)
-        again = replay(model, shown.images, torch.stack(told, 1))
+        episode, glimpses = model._run(shown.images)
+        again = replay(model, shown.images, torch.stack(glimpses, 1))
         assert torch.allclose(again, episode.logits, atol=1e-5)
 
 
 def test_reinforce_reaches_policy_and_baseline(shown):
-    model = VARIANTS["reinforce"][1]().train()
+    model = VARIANTS["reinforce"].build().train()
     loss, logits = reinforced(model, shown.images, shown.labels, None)
     loss.backward()
     assert logits.shape == (31, 10)

@@ -48,8 +48,8 @@ def test_its_own_map_changes_nothing(pooling):
     layer = pooling(11)
     nn.init.normal_(layer.score.weight)
     x = torch.randn(3, 11, 5, 7)
-    pooled, weights = layer(x, return_weights=True)
-    again, same = ReplacedMap(layer, lambda w: w)(x, return_weights=True)
+    pooled, weights = layer.attend(x)
+    again, same = ReplacedMap(layer, lambda w: w).attend(x)
     torch.testing.assert_close(again, pooled)
     assert torch.equal(same, weights)
 
@@ -78,7 +78,7 @@ def test_class_activation_of_average_pooling_adds_up_to_the_logit():
     with torch.no_grad():
         model.classifier.weight.abs_()
         images = torch.rand(3, 1, 24, 20)
-        logits, evidence = ClassActivation(model)(images, return_weights=True)
+        logits, evidence = ClassActivation(model).attend(images)
     torch.testing.assert_close(logits, model(images))
     chosen = logits.argmax(1)
     torch.testing.assert_close(
@@ -91,7 +91,5 @@ def test_class_activation_without_evidence_is_flat():
     model = AttentionCNN(pooling=AveragePooling2d()).eval()
     with torch.no_grad():
         model.classifier.weight.abs_().neg_()
-        _, evidence = ClassActivation(model)(
-            torch.rand(3, 1, 24, 20), return_weights=True
-        )
+        _, evidence = ClassActivation(model).attend(torch.rand(3, 1, 24, 20))
     assert torch.equal(evidence, torch.ones(3, 1, 6, 5))

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
+from attncourse.data import TwoDigits
+from attncourse.models.comparison import ConvolvedValues2d
 from attncourse.trials import Budget
 from attncourse.trials.setups.pairwise_on_maps import (
-    LAYERS,
-    ConvolvedValues2d,
-    build,
+    VARIANTS,
     equal_weights,
     gates,
     own_weight,
@@ -15,7 +15,6 @@ from attncourse.trials.setups.pairwise_on_maps import (
     shuffled_keys,
     with_changed,
 )
-from attncourse.trials.setups.same_different import TwoDigits
 from attncourse.watching import watch
 from tests.trials.standins import size
 
@@ -29,18 +28,18 @@ def scenes():
     return TwoDigits(37, seed=5).draw()
 
 
-def seeded(variant):
-    torch.manual_seed(3)
-    return build(variant).eval()
+@pytest.fixture
+def models(seeded):
+    return seeded("pairs-everywhere")
 
 
-def test_the_controls_have_as_many_parameters():
-    plain = size(seeded("none"))
+def test_the_controls_have_as_many_parameters(models):
+    plain = size(models["none"])
     block = 1321
     for variant in ("uniform", "sagan-2", "sagan-3", "sagan-open", "queries"):
-        assert size(seeded(variant)) == plain + block
-    assert size(seeded("sagan-every")) == plain + 3 * block
-    extra = size(seeded("convolution")) - plain
+        assert size(models[variant]) == plain + block
+    assert size(models["sagan-every"]) == plain + 3 * block
+    extra = size(models["convolution"]) - plain
     assert extra == pytest.approx(block, rel=0.02)
 
 
@@ -55,8 +54,8 @@ def test_the_controls_have_as_many_parameters():
         ("non-local-every", [0, 1, 2]),
     ],
 )
-def test_where_the_blocks_stand(variant, stages):
-    mixer = seeded(variant).mixer
+def test_where_the_blocks_stand(models, variant, stages):
+    mixer = models[variant].mixer
     assert len(mixer.blocks) == 3
     found = [n for n, layer in enumerate(mixer.attention) if size(layer)]
     assert found == stages
@@ -73,9 +72,9 @@ def test_the_convolution_gathers_from_neighbours_alone():
     assert seen.sum() == 9
 
 
-@pytest.mark.parametrize("variant", LAYERS)
-def test_all_variants_start_as_the_same_network(variant, scenes):
-    first, other = seeded("none"), seeded(variant)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_all_variants_start_as_the_same_network(models, variant, scenes):
+    first, other = models["none"], models[variant]
     for name, parameter in first.mixer.blocks.named_parameters():
         assert torch.equal(parameter, other.mixer.blocks.get_parameter(name))
     same = torch.allclose(
@@ -85,8 +84,8 @@ def test_all_variants_start_as_the_same_network(variant, scenes):
 
 
 @pytest.mark.parametrize("variant", ["sagan", "non-local", "queries"])
-def test_changing_the_weights(variant, scenes):
-    model = seeded(variant)
+def test_changing_the_weights(models, variant, scenes):
+    model = models[variant]
     with watch(model) as maps:
         model(scenes.images)
     before = next(iter(maps.values()))
@@ -103,8 +102,8 @@ def test_changing_the_weights(variant, scenes):
             assert not torch.allclose(after, before)
 
 
-def test_a_digit_that_sees_itself_alone_has_nothing_for_others(scenes):
-    model = seeded("sagan")
+def test_a_digit_that_sees_itself_alone_has_nothing_for_others(models, scenes):
+    model = models["sagan"]
     layer = pairwise_layers(model)[0]
     assert 0 < own_weight(model, scenes) < 1
     with torch.no_grad():
@@ -118,12 +117,12 @@ def test_a_digit_that_sees_itself_alone_has_nothing_for_others(scenes):
     assert alone.any()
 
 
-def test_gates_start_closed_or_open():
-    assert gates(seeded("sagan-every")) == [0, 0, 0]
-    assert gates(seeded("convolution")) == [0]
-    assert gates(seeded("sagan-open")) == [1]
-    assert gates(seeded("non-local")) == [0]
-    assert pairwise_layers(seeded("none")) == []
+def test_gates_start_closed_or_open(models):
+    assert gates(models["sagan-every"]) == [0, 0, 0]
+    assert gates(models["convolution"]) == [0]
+    assert gates(models["sagan-open"]) == [1]
+    assert gates(models["non-local"]) == [0]
+    assert pairwise_layers(models["none"]) == []
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ from torch.testing import assert_close
 from attncourse.models import AveragePooling2d
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.pooling import (
-    CANVAS,
     CHANNELS,
     HEADS,
-    SIZES,
     HiddenPooling,
     MeanQueryPooling,
     run,
@@ -49,7 +47,7 @@ def test_the_average_asks_every_place():
     torch.manual_seed(0)
     pooling = MeanQueryPooling(CHANNELS, HEADS)
     x = torch.randn(5, CHANNELS, 4, 6)
-    pooled, weights = pooling(x, return_weights=True)
+    pooled, weights = pooling.attend(x)
     assert weights.shape == (5, HEADS, 4, 6)
     assert_close(pooled, pooling(x))
 
@@ -69,9 +67,9 @@ def test_the_average_asks_every_place():
 def test_the_heads_are_drawn_as_one_map(models):
     pooling = models["query4"].pooling
     x = torch.rand(5, CHANNELS, 4, 6)
-    pooled, weights = pooling(x, return_weights=True)
+    pooled, weights = pooling.attend(x)
     assert_close(pooled, pooling(x))
-    heads = pooling.pooling(x, return_weights=True)[1]
+    heads = pooling.pooling.attend(x)[1]
     assert heads.shape == (5, HEADS, 4, 6)
     assert_close(weights[:, 0], heads.mean(1))
     assert_close(weights.sum((1, 2, 3)), torch.ones(5))
@@ -82,7 +80,7 @@ def test_the_hidden_layer_stands_before_the_pooling():
     x = torch.randn(4, 6, 5, 5)
     assert_close(pooling(x), pooling.mix(x).mean((2, 3)))
     assert pooling(x).min() >= 0
-    pooled, weights = pooling(x, return_weights=True)
+    pooled, weights = pooling.attend(x)
     assert_close(pooled, pooling(x))
     assert_close(weights, torch.full((4, 1, 5, 5), 1 / 25))
 
@@ -92,10 +90,10 @@ def test_a_short_run_gives_all_metrics(variant):
     budget = Budget(scenes=84, epochs=1, test_scenes=36)
     metrics = run(variant, seed=2, budget=budget)
     for name in "accuracy", "mass", "pointing":
-        parts = [metrics[f"{name}_{side}"] for side in SIZES]
+        parts = [metrics[f"{name}_{side}"] for side in SeveralSizes.SIZES]
         assert metrics[name] == pytest.approx(sum(parts) / 3)
-    areas = sum(side**2 for side in SIZES) / 3
-    assert metrics["area"] == pytest.approx(areas / CANVAS**2)
+    areas = sum(side**2 for side in SeveralSizes.SIZES) / 3
+    assert metrics["area"] == pytest.approx(areas / SeveralSizes.CANVAS**2)
     case = claim("query-pooling")
     assert set(case.metrics) <= set(metrics)
     assert {each.metric for each in case.predictions} <= set(metrics)

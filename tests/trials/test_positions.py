@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from attncourse.data import digits
+from attncourse.models.raster_positions import RasterPositions
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.positions import (
     PATCH,
-    RasterPositions,
     run,
     with_shuffled_patches,
 )
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.lengthy
 VARIANTS = claim("need-positions").variants
 
 
-def test_all_variants_have_about_as_many_parameters():
-    sizes = [size(model) for model in models_of("need-positions").values()]
+def test_all_variants_have_about_as_many_parameters(seeded):
+    sizes = [size(model) for model in seeded("need-positions").values()]
     assert max(sizes) < 1.11 * min(sizes)
 
 

@@ -28,7 +28,7 @@ def test_a_record_comes_back_as_it_was(folder):
 
 def test_the_file_itself_tells_the_numbers(folder):
     data = json.loads((folder / "small.json").read_text())
-    assert data["schema"] == 2
+    assert data["schema"] == 4
     assert data["variants"]["better"]["metrics"]["accuracy"] == {
         "per_seed": [0.625, 0.875, 0.75],
         "mean": 0.75,
@@ -73,9 +73,7 @@ def test_the_table_shows_cost_and_spread_of_each_variant():
         "| variant | parameters | multiply-adds | seconds | accuracy | mass |"
     )
     assert len(rows) == 4
-    assert rows[3] == (
-        "| shifted by 0.125 | 1,234 | 5,678 | 2.5 | 0.750 ± 0.125 |  |"
-    )
+    assert rows[3] == ("| better | 1,234 | 5,678 | 2.5 | 0.750 ± 0.125 |  |")
 
 
 def test_the_installed_package_brings_its_records(tmp_path, monkeypatch):
@@ -93,9 +91,9 @@ def test_a_record_of_ones_own_goes_before_the_installed_one(
     record.save(small_record(), package / "results")
     own = tmp_path / "book" / "results"
     record.save(small_record(), own)
-    change(own, lambda data: data.update(statement="Mine."))
+    change(own, lambda data: data.update(command="mine"))
     monkeypatch.setattr(record, "_PACKAGE", package)
-    assert load("small").statement == "Mine."
+    assert load("small").command == "mine"
 
 
 def test_a_missing_record_is_named_with_those_there_are(folder):
@@ -122,7 +120,10 @@ def interval(data):
     [
         (lambda d: d.pop("seeds"), r"record\.seeds is missing"),
         (lambda d: d.update(extra=1), r"record\.extra is not part"),
-        (lambda d: d.update(schema=1), "schema 1 is not 2"),
+        (lambda d: d.update(schema=1), "schema 1 is not 4"),
+        (lambda d: d.update(family=21), "level is .* one of 21 claims"),
+        (lambda d: d.update(family=0), "level is .* one of 0 claims"),
+        (lambda d: d.update(level="high"), "level must be a finite"),
         (lambda d: d.update(schema=True), "schema must be a int, got 'True'"),
         (lambda d: d.update(name=3), "name must be a str, got '3'"),
         (lambda d: d.update(variants=[]), "variants must be an object"),

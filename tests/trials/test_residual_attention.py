@@ -6,7 +6,7 @@ from attncourse.metrics import cost
 from attncourse.trials import Budget
 from attncourse.trials.setups.residual_attention import (
     run,
-    shuffled_places,
+    shuffled_positions,
     with_masks_replaced,
 )
 from tests.trials.standins import size
@@ -64,7 +64,7 @@ def test_growth_falls_with_the_product_and_rises_with_one_more(models):
 
 def test_shuffled_masks_keep_their_values():
     mask = torch.rand(3, 5, 7, 4)
-    moved = shuffled_places(mask)
+    moved = shuffled_positions(mask)
     assert not torch.equal(moved, mask)
     assert_close(moved.flatten(2).sort().values, mask.flatten(2).sort().values)
 

@@ -42,7 +42,6 @@ JOBS = [(variant, seed) for seed in range(3) for variant in ("plain", "wide")]
 
 def planned(run, name="wider", variants=VARIANTS, **changes):
     arguments = {
-        "statement": "Wider is better.",
         "control": "plain",
         "seeds": range(3),
         "example": (1, 1, 4, 6),

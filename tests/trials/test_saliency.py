@@ -4,7 +4,7 @@ from torch.testing import assert_close
 
 from attncourse.data import ViewedDigits
 from attncourse.trials import Budget
-from attncourse.trials.setups.saliency import VARIANTS, prepare, run
+from attncourse.trials.setups.saliency import VARIANTS, run
 
 pytestmark = pytest.mark.lengthy
 
@@ -15,7 +15,7 @@ BUDGET = Budget(scenes=37, epochs=1, test_scenes=7, batch_size=11)
 def test_every_variant_gives_a_density(variant: str) -> None:
     seen = ViewedDigits(13).draw()
     model = VARIANTS[variant].build()
-    prepare(model, seen, BUDGET, seed=0, blind=False)
+    VARIANTS[variant].prepare(model, seen, BUDGET, 0)
     maps = model(seen.images)
     assert maps.shape == (13, 1, 64, 64)
     assert maps.min() >= 0
@@ -33,7 +33,7 @@ def test_a_learnt_centre_costs_two_parameters() -> None:
 def test_the_middle_says_the_same_of_every_image() -> None:
     seen = ViewedDigits(13).draw()
     model = VARIANTS["centre"].build()
-    prepare(model, seen, BUDGET, seed=0, blind=False)
+    VARIANTS["centre"].prepare(model, seen, BUDGET, 0)
     maps = model(seen.images)
     assert torch.equal(maps[0], maps[5])
     middle = maps[0, 0, 24:40, 24:40].sum()

@@ -1,14 +1,12 @@
 import pytest
 import torch
 
+from attncourse.data import TwoDigits
+from attncourse.data.two_digits import CELLS, GRID
+from attncourse.models.comparison import attentions
 from attncourse.trials import Budget
 from attncourse.trials.setups.same_different import (
-    CELLS,
-    GRID,
-    MIXERS,
-    TwoDigits,
-    attentions,
-    build,
+    VARIANTS,
     digit_cells,
     distances,
     partner_weights,
@@ -36,26 +34,30 @@ def test_distance_is_that_of_the_longer_direction(scenes):
         assert apart == max(pair)
 
 
-def test_attention_has_no_more_parameters_than_the_convolutions():
-    sizes = {name: size(mixer()) for name, (_, mixer) in MIXERS.items()}
+@pytest.fixture
+def models(seeded):
+    return seeded("far-comparison")
+
+
+def test_attention_has_no_more_parameters_than_the_convolutions(models):
+    sizes = {name: size(model.mixer) for name, model in models.items()}
     assert sizes["attention"] < sizes["convolution"]
     assert sizes["attention"] == sizes["alone"] == sizes["uniform"]
     assert sizes["wide"] == pytest.approx(sizes["attention"], rel=0.05)
 
 
-@pytest.mark.parametrize("variant", MIXERS)
-def test_who_sees_whom(variant):
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_who_sees_whom(models, variant):
+    mixer = models[variant].mixer
     torch.manual_seed(1)
-    mixer = build(variant).mixer.eval()
     x = torch.randn(1, 32, GRID, GRID, requires_grad=True)
     mixer(x)[0, :, 0, 0].square().sum().backward()
     seen = x.grad.abs().sum((0, 1)).flatten() > 0
     assert seen.sum() == (1 if variant == "alone" else CELLS)
 
 
-def test_the_query_of_uniform_stays_at_zero(scenes):
-    torch.manual_seed(1)
-    model = build("uniform")
+def test_the_query_of_uniform_stays_at_zero(models, scenes):
+    model = models["uniform"]
     for attention in attentions(model.mixer):
         assert not attention.query.weight.requires_grad
     with watch(model) as maps:
@@ -66,9 +68,8 @@ def test_the_query_of_uniform_stays_at_zero(scenes):
         )
 
 
-def test_partner_weights_leave_out_the_own_cell(scenes):
-    torch.manual_seed(1)
-    rows = partner_weights(build("attention"), scenes)
+def test_partner_weights_leave_out_the_own_cell(models, scenes):
+    rows = partner_weights(models["attention"], scenes)
     own = rows.gather(2, digit_cells(scenes)[..., None])
     assert (own == 0).all()
     torch.testing.assert_close(rows.sum(2), torch.ones(211, 2))

@@ -4,16 +4,14 @@ import pytest
 import torch
 
 from attncourse.bugs.dot_product import without_scale
+from attncourse.data import ColourLookup
+from attncourse.data.colour_lookup import CUE, PALETTE
+from attncourse.models.digit_lookup import DigitLookup, split_cells
 from attncourse.trials import Budget
 from attncourse.trials.setups.scale import (
-    CUE,
-    PALETTE,
-    ColourLookup,
-    DigitLookup,
     colour_distance,
     effective_keys,
     run,
-    split_cells,
 )
 
 pytestmark = pytest.mark.lengthy
@@ -32,7 +30,7 @@ def test_cells_give_back_the_colours(scenes):
 
 
 def test_the_weights_leave_out_the_cue_and_sum_to_one(scenes):
-    _, weights = DigitLookup(5)(scenes.images, return_weights=True)
+    _, weights = DigitLookup(5).attend(scenes.images)
     assert weights.shape == (211, 1, 3, 3)
     assert (weights[:, 0, 1, 1] == 0).all()
     torch.testing.assert_close(weights.sum((1, 2, 3)), torch.ones(211))
@@ -40,7 +38,7 @@ def test_the_weights_leave_out_the_cue_and_sum_to_one(scenes):
 
 def test_unscaled_is_the_exhibit(scenes):
     model = DigitLookup(11, scaled=False)
-    _, weights = model(scenes.images, return_weights=True)
+    _, weights = model.attend(scenes.images)
     tokens, colours = split_cells(scenes.images)
     kept = torch.arange(9) != CUE
     _, expected = without_scale(
@@ -60,7 +58,7 @@ def test_a_small_start_begins_where_the_scale_begins(scenes):
         partial(DigitLookup, 512, scaled=False, start=512**-0.25),
     ):
         torch.manual_seed(3)
-        maps.append(model()(scenes.images, return_weights=True)[1])
+        maps.append(model().attend(scenes.images)[1])
     torch.testing.assert_close(*maps, atol=1e-5, rtol=1e-4)
 
 

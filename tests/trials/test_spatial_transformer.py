@@ -15,16 +15,17 @@ from attncourse.trials.setups.spatial_transformer import (
     PosedDigits,
     ResampledTransformer,
     angle,
-    others,
     by_displacement,
     displacement,
     frames_of,
+    in_clutter,
     inverted,
     lost,
     not_turned,
+    of_another_image,
+    only_turned,
+    reading_elsewhere,
     run,
-    scenes_of,
-    told,
     undone,
     upright,
     whole_image,
@@ -50,8 +51,7 @@ def work(models):
 
 def test_clutter_leaves_the_box_alone():
     plain, cluttered = (
-        scenes_of(variant, 17, seed=5).draw()
-        for variant in ("stn", "stn-clutter")
+        draws(17, seed=5).draw() for draws in (PosedDigits, in_clutter)
     )
     ink = (cluttered.images * ~cluttered.masks).sum()
     assert ink > 5 * (plain.images * ~plain.masks).sum()
@@ -121,7 +121,7 @@ def test_crops_start_as_an_average_of_two_by_two(models):
         if isinstance(model, Crop):
             theta = model.theta(images)
             assert torch.allclose(theta, whole_image(theta))
-            logits, weights = model(images, return_weights=True)
+            logits, weights = model.attend(images)
             assert torch.allclose(logits, model(images))
             assert weights.sum((1, 2, 3)).allclose(torch.ones(7))
 
@@ -220,7 +220,7 @@ def test_thirds_go_from_near_to_far():
 
 def test_changes_of_the_transformation():
     _, pose = PosedDigits(31, seed=5).draw_posed()
-    assert torch.equal(others(pose)[1], pose[0])
+    assert torch.equal(of_another_image(pose)[1], pose[0])
     straight = not_turned(pose)
     assert torch.allclose(
         straight[:, :, :2].det(), pose[:, :, :2].det(), rtol=1e-4
@@ -229,10 +229,10 @@ def test_changes_of_the_transformation():
     assert torch.equal(straight[:, :, 2], pose[:, :, 2])
 
 
-def test_told_replaces_a_copy(models):
+def test_reading_elsewhere_changes_a_copy(models):
     model = models["stn"]
     images = PosedDigits(7).draw().images
-    changed = told(model, lambda theta: 0.5 * theta)
+    changed = reading_elsewhere(model, lambda theta: 0.5 * theta)
     assert torch.allclose(changed.theta(images), 0.5 * model.theta(images))
     assert changed.transformer is not model.transformer
 
@@ -256,7 +256,11 @@ def test_a_short_run_gives_all_metrics(variant):
     assert metrics == run(variant, seed=2, budget=budget)
 
 
-def test_scenes_follow_the_name_of_the_variant():
-    assert scenes_of("max-clutter", 3).fragments > 0
-    assert scenes_of("turned-max", 3).centred
-    assert not scenes_of("stn", 3).centred
+def test_scenes_are_those_of_the_label():
+    for variant in claim("stn-gain").variants.values():
+        assert (variant.scenes is in_clutter) == (
+            variant.label.startswith("in clutter")
+        )
+        assert (variant.scenes is only_turned) == (
+            variant.label.startswith("only turned")
+        )

@@ -1,11 +1,10 @@
 import pytest
 import torch
 
+from attncourse.data.cued_textures import LEFT
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.squeeze_excitation import (
     CHANNELS,
-    GATED,
-    LEFT,
     VARIANTS,
     CuedTextures,
     explained,
@@ -14,6 +13,8 @@ from attncourse.trials.setups.squeeze_excitation import (
     run,
 )
 from tests.trials.standins import size
+
+GATED = ("frozen", "se", "eca", "sigmoid", "softmax-raw", "softmax", "tanh")
 
 pytestmark = pytest.mark.lengthy
 

@@ -2,14 +2,12 @@ import pytest
 import torch
 from timm.layers import BlurPool2d
 
+from attncourse.models.strides import AdaptiveStride, BlurredStride, WrappedMax
 from attncourse.trials import Budget
 from attncourse.trials.setups.translation import (
     CANVAS,
     SHIFTS,
     VARIANTS,
-    AdaptiveStride,
-    BlurredStride,
-    WrappedMax,
     clutter,
     moved,
     run,

@@ -8,7 +8,6 @@ from attncourse.trials.setups.which_attention import (
     CANVAS,
     CONTROLS,
     DIGIT,
-    OWN_MAPS,
     VARIANTS,
     OwnMap,
     blackened,
@@ -17,8 +16,19 @@ from attncourse.trials.setups.which_attention import (
     received,
     run,
     scenes,
-    with_map,
 )
+
+WITH_MAPS = {
+    "max",
+    "gem",
+    "additive",
+    "query",
+    "cbam",
+    "self-attention",
+    "non-local",
+    "residual",
+    "transformer",
+}
 
 pytestmark = pytest.mark.lengthy
 
@@ -75,11 +85,11 @@ def test_each_variant_has_its_own_mechanism(models):
     assert len(set(kinds.values())) == len(kinds) == 12
 
 
-@pytest.mark.parametrize("variant", sorted(OWN_MAPS))
+@pytest.mark.parametrize("variant", sorted(WITH_MAPS))
 def test_own_maps_come_from_the_mechanism(models, shown, variant):
-    mapped = with_map(models[variant], variant)
+    mapped = VARIANTS[variant].judge(models[variant])
     assert isinstance(mapped, OwnMap)
-    logits, maps = mapped(shown.images, return_weights=True)
+    logits, maps = mapped.attend(shown.images)
     assert_close(logits, models[variant](shown.images))
     side = CANVAS if variant == "transformer" else CANVAS // 4
     assert maps.shape == (23, 1, side, side)
@@ -94,8 +104,10 @@ def test_own_maps_come_from_the_mechanism(models, shown, variant):
 
 
 def test_the_others_have_a_class_activation_map(models):
-    for variant in VARIANTS.keys() - OWN_MAPS.keys():
-        assert isinstance(with_map(models[variant], variant), ClassActivation)
+    for variant in VARIANTS.keys() - WITH_MAPS:
+        assert isinstance(
+            VARIANTS[variant].judge(models[variant]), ClassActivation
+        )
 
 
 def test_received_counts_the_keys_and_not_the_queries():
@@ -129,12 +141,14 @@ def test_deletion_where_the_map_points_deletes_the_digit(shown):
     class Reader(torch.nn.Module):
         """It knows the scenes: right as long as the digit is there."""
 
-        def forward(self, images, *, return_weights=False):
+        def forward(self, images):
+            return self.attend(images)[0]
+
+        def attend(self, images):
             there = (images * shown.masks).sum((1, 2, 3)) > 0
             answer = torch.where(there, shown.labels, (shown.labels + 1) % 10)
             logits = torch.nn.functional.one_hot(answer, 10).float()
-            maps = shown.masks.float()
-            return (logits, maps) if return_weights else logits
+            return logits, shown.masks.float()
 
     drops = deleted(Reader(), shown, 1.0)
     assert drops["drop_deleted"] == 1.0

@@ -1,4 +1,4 @@
-"""Does additive pooling find the digit, and would accuracy tell?"""
+"""Does additive pooling find the digit, and would accuracy show it?"""
 
 from dataclasses import replace
 

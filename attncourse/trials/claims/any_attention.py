@@ -35,7 +35,7 @@ CLAIM = Claim(
     scene=(
         "A digit of 16 pixels among eight fragments of others, on 40 x 40 "
         "pixels; one small trunk, one linear head, every mechanism in its "
-        "usual place."
+        "usual position."
     ),
     variants=VARIANTS,
     control="widest",
@@ -98,7 +98,8 @@ CLAIM = Claim(
         ),
         Prediction(
             "A map on the digit need not mean accuracy: more than half of "
-            "what the places of self-attention receive is on the digit, too.",
+            "what the positions of self-attention receive is on the digit, "
+            "too.",
             metric="mass",
             variant="self-attention",
             against=None,

@@ -112,7 +112,7 @@ CLAIM = Claim(
     would_change=(
         "A wider gap to max pooling under squares on the digit. Here every "
         "part of the digit is read once; where an object shows its class in "
-        "several places, looking elsewhere could pay. One pilot run, which "
+        "several parts, looking elsewhere could pay. One pilot run, which "
         "is not among the seeds, fixed the budget and the last predictions."
     ),
     lesson="03_additive_attention",

@@ -69,7 +69,7 @@ CLAIM = Claim(
             above=0.0,
         ),
         Prediction(
-            "Channels first is more accurate than places first.",
+            "Channels first is more accurate than positions first.",
             metric="accuracy",
             variant="cbam",
             against="spatial_first",
@@ -84,8 +84,8 @@ CLAIM = Claim(
             above=0.0,
         ),
         Prediction(
-            "The gate of the places finds the digit: behind the gates of "
-            "CBAM more than a third of the signal is on it.",
+            "Behind the gates of CBAM more than a third of the signal is on "
+            "the digit.",
             metric="signal",
             variant="cbam",
             against=None,
@@ -93,7 +93,7 @@ CLAIM = Claim(
             kind="share",
         ),
         Prediction(
-            "The gate of the places is a cause: shuffled, it costs CBAM more "
+            "The spatial gate is a cause: shuffled, it costs CBAM more "
             "than ten points of accuracy.",
             metric="drop_spatial_shuffled",
             variant="cbam",
@@ -111,9 +111,11 @@ CLAIM = Claim(
     ),
     would_change=(
         "A gate in each block instead of one before the pooling, and a scene "
-        "in which averages alone do not hold the answer. An earlier trial of "
-        "2000 scenes and five epochs was known when the budget was raised; "
-        "the predictions are those of that trial."
+        "in which averages alone do not hold the answer. That a third of the "
+        "signal is on the digit is no hard test: in front of the gates more "
+        "of it is there, too (`signal_before` in the record). An earlier "
+        "trial of 2000 scenes and five epochs was known when the budget was "
+        "raised; the predictions are those of that trial."
     ),
     lesson="07_cbam",
     quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),

@@ -30,7 +30,7 @@ CLAIM = Claim(
         "A digit of 16 pixels among six fragments of others, on 48 x 48 "
         "pixels. The map of a gated network, and of the wider one, is the "
         "energy of its last map: the sum of the squared features of each "
-        "place. Global max pooling has its class activation map, additive "
+        "position. Global max pooling has its class activation map, additive "
         "attention its weights."
     ),
     variants=VARIANTS,
@@ -97,7 +97,8 @@ CLAIM = Claim(
             above=0.05,
         ),
         Prediction(
-            "Weights over places find the digit better: the map of additive "
+            "Weights over positions find the digit better: the map of "
+            "additive "
             "attention has at least a fifth more of its mass on it than "
             "the energy behind squeeze-and-excitation.",
             metric="mass",
@@ -123,7 +124,7 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "Objects that the average of a map can tell from their surroundings, "
+        "Objects that the average of a map tells from their surroundings, "
         "so that closing channels closes the surroundings, or gates trained "
         "on a task with a cue. Pilots with other seeds fixed the budget, the "
         "predictions and the normalised average; in them the best single "

@@ -110,11 +110,11 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "Images in which more than one place matters. More patches for the "
+        "Images in which more than one patch matters. More patches for the "
         "trained network hardly matter: see the accuracies at eight and at "
-        "all places in the record. Training with more of them is not tried "
-        "here. The length of the training was fixed by pilots and by a "
-        "shorter trial, run before, in which one seed of five failed."
+        "all positions in the record. Training with more of them is not tried"
+        " here. The length of the training was fixed by pilots and by a "
+        "shorter trial, run before and not recorded here."
     ),
     lesson="11_dynamic_capacity",
     quick=Profile(

@@ -60,15 +60,14 @@ CLAIM = Claim(
             above=0.01,
         ),
         Prediction(
-            "Attention in the place of averaging raises it by more than one "
-            "point.",
+            "Attention instead of averaging raises it by more than one point.",
             metric="consistency",
             variant="attention",
             against="average",
             above=0.01,
         ),
         Prediction(
-            "A global maximum in the place of the average raises it by more "
+            "A global maximum instead of the average raises it by more "
             "than one point.",
             metric="consistency",
             variant="max",
@@ -76,7 +75,7 @@ CLAIM = Claim(
             above=0.01,
         ),
         Prediction(
-            "Global pooling matters: a weight for each place lowers the "
+            "Global pooling matters: a weight for each position lowers the "
             "consistency by more than one point.",
             metric="consistency",
             variant="average",

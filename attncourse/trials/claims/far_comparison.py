@@ -1,4 +1,4 @@
-"""Can a network compare two places of an image, and does it need attention?"""
+"""Can a network compare two cells of an image, and does it need attention?"""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ CLAIM = Claim(
         ),
         Prediction(
             "Positions cost attention less than two points: the question "
-            "does not depend on the places.",
+            "does not depend on where the digits are.",
             metric="accuracy",
             variant="attention+positions",
             against="attention",
@@ -102,7 +102,7 @@ CLAIM = Claim(
     would_change=(
         "Convolutions that compare as well. Those here see the whole grid, "
         "and are as accurate on distant pairs as on close ones; a deeper "
-        "stack, or one that multiplies two places, is not tried. The gap to "
+        "stack, or one that multiplies two cells, is not tried. The gap to "
         "the plain stack is what counts here, not that to chance."
     ),
     lesson="04_self_attention_and_position",

@@ -73,7 +73,7 @@ CLAIM = Claim(
             above=0.0,
         ),
         Prediction(
-            "The differentiable places are a cause: with those of another "
+            "The differentiable locations are a cause: with those of another "
             "image the network loses more than twenty points.",
             metric="drop_others",
             variant="differentiable",
@@ -82,10 +82,10 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "The length of the training: REINFORCE starts slowly, and a short "
-        "run may not tell it from random places. A longer one could change "
-        "the further statements: the published runs have many times more "
-        "steps. One pilot run of REINFORCE fixed the 2048 steps."
+        "The length of the training: REINFORCE starts slowly, and a short run"
+        " may not set it apart from random locations. A longer one could "
+        "change the further statements: the published runs have many times "
+        "more steps. One pilot run of REINFORCE fixed the 2048 steps."
     ),
     lesson="12_glimpses",
     quick=Profile(seeds=5, budget=Budget(epochs=10, batch_size=128, lr=2e-3)),

@@ -4,7 +4,7 @@ from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
 from attncourse.trials.setups.positions import VARIANTS, run
 
-BUDGET = Budget(scenes=1297, epochs=30, lr=3e-3)
+BUDGET = Budget(scenes=1297, epochs=30, test_scenes=500, lr=3e-3)
 
 
 def gain(
@@ -28,7 +28,8 @@ CLAIM = Claim(
     source="{cite:t}`vaswani2017` and {cite:t}`dosovitskiy2021`.",
     scene=(
         "The 8 x 8 digits of scikit-learn, cut into sixteen patches of 2 x 2 "
-        "pixels; a small vision transformer."
+        "pixels; a small vision transformer. One split, 500 digits for the "
+        "test."
     ),
     variants=VARIANTS,
     control="none",
@@ -91,7 +92,7 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "Patches that tell their place by themselves: with larger ones, or "
+        "Patches that show their position by themselves: with larger ones, or "
         "behind padded convolutions, less is left to gain."
     ),
     lesson="04_self_attention_and_position",

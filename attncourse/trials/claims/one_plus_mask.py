@@ -63,7 +63,7 @@ CLAIM = Claim(
             above=0.0,
         ),
         Prediction(
-            "The masks are a cause: shuffled over their places they cost "
+            "The masks are a cause: shuffled over their positions they cost "
             "four residual modules more than ten points of accuracy.",
             metric="drop_shuffled",
             variant="residual_x4",
@@ -73,7 +73,8 @@ CLAIM = Claim(
     ),
     would_change=(
         "Depth: with a single module the order of the two is another. A "
-        "normalisation behind each module may do what the one does."
+        "normalisation behind each module may do what the one does. The two "
+        "also differ in scale, and a mask times a constant is not tried here."
     ),
     lesson="09_residual_and_multi_scale",
     quick=Profile(seeds=5, budget=BUDGET),

@@ -1,4 +1,4 @@
-"""Does a block of self-attention help convolutions to compare two places?"""
+"""Does a block of self-attention help convolutions to compare two cells?"""
 
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ CLAIM = Claim(
         ),
         gain(
             "More than a point of it is due to the choice of the weights, "
-            "not to a mean over all places.",
+            "not to a mean over all positions.",
             "sagan",
             "uniform",
             0.01,

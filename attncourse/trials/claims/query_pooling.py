@@ -109,9 +109,9 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "A network whose features tell several objects of one scene apart, "
+        "A network whose features keep several objects of one scene apart, "
         "so that somebody has to choose between them, or many more scenes: a "
-        "softmax over places starts nearly flat and has to be learned. "
+        "softmax over positions starts nearly flat and has to be learned. "
         "Pilots with other seeds fixed budget and predictions; at half the "
         "rate attention and the generalised mean were both worse."
     ),

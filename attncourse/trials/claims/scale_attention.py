@@ -1,4 +1,4 @@
-"""Does the scale that a place chooses follow the size of the object?"""
+"""Does the scale that a position chooses follow the size of the object?"""
 
 from attncourse.trials.budget import Budget
 from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile

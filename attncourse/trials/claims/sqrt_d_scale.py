@@ -25,7 +25,8 @@ CLAIM = Claim(
     scene=(
         "Nine digits in a 3 x 3 grid; the one in the middle asks for the "
         "colour of the other of its class. One attention layer, 8, 64 or 512 "
-        "numbers per token, each variant at the best of five learning rates."
+        "dimensions per token; each variant has the best of five learning "
+        "rates."
     ),
     variants=VARIANTS,
     control="unscaled-512",
@@ -39,7 +40,7 @@ CLAIM = Claim(
     },
     predictions=(
         Prediction(
-            "At 512 numbers per token the scale is worth more than two "
+            "At 512 dimensions per token the scale is worth more than two "
             "points of accuracy.",
             metric="accuracy",
             variant="scaled-512",
@@ -47,7 +48,7 @@ CLAIM = Claim(
             above=0.02,
         ),
         Prediction(
-            "At 8 numbers per token it is worth more than two points, too.",
+            "At 8 dimensions per token it is worth more than two points, too.",
             metric="accuracy",
             variant="scaled-8",
             against="unscaled-8",
@@ -63,8 +64,8 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "A start with smaller weights does the same as the scale; so might a "
-        "network that learns its temperature. Neither that one nor deep "
+        "A start with smaller weights is about as accurate here; so might be "
+        "a network that learns its temperature. Neither that one nor deep "
         "stacks, where the start may soon be forgotten, are tried here."
     ),
     lesson="02_scaled_dot_product",

@@ -66,8 +66,8 @@ CLAIM = Claim(
             above=0.0,
         ),
         Prediction(
-            "The predicted angle undoes the applied one: their correlation "
-            "is above 0.5.",
+            "The predicted angle goes with the one that would undo the turn: "
+            "their correlation is above 0.5.",
             metric="angle_r",
             variant="stn",
             against=None,
@@ -75,8 +75,7 @@ CLAIM = Claim(
             kind="correlation",
         ),
         Prediction(
-            "In clutter the predicted angle undoes the applied one: their "
-            "correlation is above 0.5.",
+            "So it does in clutter: their correlation is above 0.5.",
             metric="angle_r",
             variant="stn-clutter",
             against=None,
@@ -85,7 +84,7 @@ CLAIM = Claim(
         ),
         Prediction(
             "An angle to choose gains more than one point over a transformer "
-            "that chooses place and zoom only.",
+            "that chooses location and zoom only.",
             metric="accuracy",
             variant="stn",
             against="stn-upright",
@@ -100,8 +99,8 @@ CLAIM = Claim(
             above=0.01,
         ),
         Prediction(
-            "Where digits are only turned, the predicted angle undoes the "
-            "applied one: their correlation is above 0.5.",
+            "So it does where digits are only turned: their correlation is "
+            "above 0.5.",
             metric="angle_r",
             variant="turned-stn-perceptron",
             against=None,
@@ -125,8 +124,8 @@ CLAIM = Claim(
             above=0.01,
         ),
         Prediction(
-            "The angle is a cause: reading upright, at the predicted place "
-            "and zoom, costs more than five points.",
+            "The angle is a cause: reading upright, at the predicted "
+            "location and zoom, costs more than five points.",
             metric="drop_not_turned",
             variant="stn",
             against=None,
@@ -134,12 +133,13 @@ CLAIM = Claim(
         ),
     ),
     would_change=(
-        "A control that is indifferent to place by itself, as global max "
+        "A control that is indifferent to location by itself, as global max "
         "pooling is, takes most of the gain away, and is ahead in clutter. "
         "The correlation of the angles is above 0.5 here only where a "
         "perceptron reads digits that are only turned; pilots with twice as "
-        "many scenes and another localisation network saw the angle undone "
-        "too."
+        "many scenes and another localisation network saw the angle followed "
+        "in other settings, too. A correlation says that the angle is "
+        "followed, not how much of it is undone: see `angle_error`."
     ),
     lesson="10_spatial_transformer",
     quick=Profile(seeds=5, budget=replace(BUDGET, epochs=3)),

@@ -87,8 +87,8 @@ CLAIM = Claim(
             above=0.01,
         ),
         Prediction(
-            "With four steps the predicted angle undoes the applied one: "
-            "their correlation is above 0.5.",
+            "With four steps the predicted angle goes with the one that would "
+            "undo the turn: their correlation is above 0.5.",
             metric="angle_r",
             variant="stn-4",
             against=None,

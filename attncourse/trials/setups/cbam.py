@@ -35,7 +35,7 @@ class ReplacedGates(nn.Module):
     pooling
         The trained pooling.
     channel, spatial
-        Functions from a gate to the gate used in its place.
+        Functions from a gate to the gate used instead.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ def mass_of_the_signal(
 ) -> tuple[float, float]:
     """Share of the features on the digit, before and behind the gates.
 
-    The size of the features of a place is the sum over its channels; they
+    The size of the features of a position is the sum over its channels; they
     come from a ReLU and are not negative. This asks what reaches the
     average, so a gate that is open where there is nothing does no harm.
     """

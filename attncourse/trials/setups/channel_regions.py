@@ -3,7 +3,7 @@
 A gate of squeeze-and-excitation is one number for a whole channel. It can
 still change where the energy of a map lies, by closing the channels that
 answer to the clutter and leaving those that answer to the digit open. The
-energy of a place is the sum of its squared features over the channels.
+energy of a position is the sum of its squared features over the channels.
 
 The comparison that decides is made within one network: the share of the
 energy on the digit behind the gates, minus the share in front of them. All
@@ -54,12 +54,12 @@ scenes = partial(ClutteredDigits, size=CANVAS, fragments=6)
 def energy(
     maps: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, "batch 1 height width"]:
-    """Sum of the squared features of each place."""
+    """Sum of the squared features of each position."""
     return maps.square().sum(1, keepdim=True)
 
 
 class EnergyMap(nn.Module):
-    """The network with the energy of its last map in the place of its map.
+    """The network with the energy of its last map instead of its map.
 
     The gates belong to `features`, so this is the energy behind them.
     """

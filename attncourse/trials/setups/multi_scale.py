@@ -1,4 +1,4 @@
-"""Does the scale that a place chooses follow the size of the object?"""
+"""Does the scale that a position chooses follow the size of the object?"""
 
 from collections.abc import Callable
 from copy import deepcopy

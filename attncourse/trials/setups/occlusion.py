@@ -28,13 +28,16 @@ scenes = partial(
 )
 
 
+def as_they_are(clean: ClutteredDigits) -> SceneSource:
+    """Leave the scenes alone."""
+    return clean
+
+
 @dataclass(frozen=True)
 class OccludedVariant(Variant):
     """A variant, and what is done to its training scenes."""
 
-    prepare: Callable[[ClutteredDigits], SceneSource] = partial(
-        lambda clean: clean
-    )
+    prepare: Callable[[ClutteredDigits], SceneSource] = as_they_are
 
 
 def _clean(name: str) -> OccludedVariant:

@@ -237,6 +237,7 @@ def undone_and_lost(
     with torch.no_grad():
         frames = frames_of(model, test.images)
         return {
+            **evaluate(model, test),
             **undone(frames[-1], pose),
             "lost": lost(frames, test.images),
         }
@@ -358,5 +359,5 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     model = chosen.build()
     budget.fit(model, chosen.scenes(budget.scenes, seed=seed), seed=seed)
     test, pose = chosen.scenes(budget.test_scenes, split="test").draw_posed()
-    metrics = evaluate(model, test)
+    metrics = evaluate(model, test._replace(masks=None))
     return metrics | chosen.score(model, test, pose, metrics["accuracy"])
