@@ -8,6 +8,7 @@ import course_execution as execution
 import course_reading
 import nbformat
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
@@ -40,6 +41,30 @@ class LessonTimings(SphinxDirective):
                 f"| {cells} | {columns} |"
             )
         return self.parse_text_to_nodes("\n".join(rows))
+
+
+class FigureOfLesson(SphinxDirective):
+    """The first figure of a lesson whose alternative text has a word."""
+
+    required_arguments = 1
+    option_spec = {"contains": directives.unchanged_required}  # noqa: RUF012
+
+    def run(self) -> list[nodes.Node]:
+        lesson = execution.ROOT / "lessons" / f"{self.arguments[0]}.ipynb"
+        self.env.note_dependency(str(lesson))
+        notebook = execution.stored(lesson)
+        for cell in execution.code_cells(notebook):
+            for output in cell.outputs:
+                data = output.get("data", {})
+                if self.options["contains"] not in data.get("text/plain", ""):
+                    continue
+                if "image/png" in data:
+                    html = "".join(data["text/html"])
+                    return [nodes.raw("", html, format="html")]
+        raise self.error(
+            f"{lesson.name} has no figure whose alternative text contains "
+            f"{self.options['contains']!r}"
+        )
 
 
 class PublicApi(SphinxDirective):
@@ -115,6 +140,7 @@ def skip_field_aliases(
 
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", write_api_pages)
+    app.add_directive("figure-of-lesson", FigureOfLesson)
     app.add_directive("lesson-timings", LessonTimings)
     app.add_directive("public-api", PublicApi)
     app.add_directive("subpackage-list", SubpackageList)
