@@ -4,7 +4,6 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attncourse.attention import SelfAttention2d
@@ -20,9 +19,9 @@ from attncourse.exercises.probes import (
 def gather_solution(
     x: Tensor, query: Tensor, key: Tensor, value: Tensor, gamma: Tensor
 ) -> Tensor:
-    """Add to each place what it attends to, times gamma."""
+    """Add to each position what it attends to, times gamma."""
     scores = query.flatten(2).mT @ key.flatten(2)  # (b, n, n)
-    weights = scores.softmax(-1)  # row i: what place i reads
+    weights = scores.softmax(-1)  # row i: what position i reads
     gathered = value.flatten(2) @ weights.mT  # (b, c, n)
     return x + gamma * gathered.view_as(x)
 
@@ -31,18 +30,17 @@ def gather_solution(
     "self_attention_on_maps.gather",
     kind="write",
     solution=gather_solution,
-    praise="Row i of the weights belongs to place i, and the map itself "
+    praise="Row i of the weights belongs to position i, and the map itself "
     "stays.",
     hints=(
-        "Flatten the places: (b, r, h, w) becomes (b, r, n). Which product "
+        "Flatten the positions: (b, r, h, w) becomes (b, r, n). Which product "
         "of query and key has the shape (b, n, n), with queries in the rows?",
         "The softmax runs over the keys: the last axis, if the queries are "
         "in the rows.",
-        "The value is (b, c, n). To gather with row i for place i, multiply "
-        "by the transposed weights from the right, then add gamma times "
-        "that to x.",
+        "The value is (b, c, n). To gather with row i for position i, "
+        "multiply by the transposed weights from the right, then add gamma "
+        "times that to x.",
     ),
-    forbidden=(F.scaled_dot_product_attention,),
 )
 def gather(answer: Any) -> None:
     """Judge `answer(x, query, key, value, gamma)`."""
@@ -75,8 +73,13 @@ def gather(answer: Any) -> None:
         )
     if close(yours, made(flat @ scores.softmax(-1))):
         raise Mistake(
-            "The weights are not transposed: place i gathers with the "
+            "The weights are not transposed: position i gathers with the "
             "weights that the others give to it."
+        )
+    if close(yours, made(flat @ scores.mT.softmax(-1).mT)):
+        raise Mistake(
+            "Query and key have changed roles: row i should hold the scores "
+            "of query i against every key."
         )
     scaled = (scores / query.shape[1] ** 0.5).softmax(-1)
     if close(yours, made(flat @ scaled.mT)):
@@ -96,141 +99,150 @@ def gather(answer: Any) -> None:
     )
 
 
-FIRST_STEP = {"gamma": 1, "value": 2, "query": 2, "key": 2}
+OTHER_END = {"gamma": 2, "value": 1, "query": 2, "key": 2}
 
 
 @exercise(
-    "self_attention_on_maps.first_step",
+    "self_attention_on_maps.other_end",
     kind="predict",
-    solution=FIRST_STEP,
-    praise="Gamma opens the door first; from the second step on everything "
-    "behind it learns.",
+    solution=OTHER_END,
+    praise="One factor of the product may start at zero, and that factor "
+    "learns first.",
     hints=(
-        "y = x + gamma * g, where g is what is gathered. The derivative by "
-        "gamma is g. Is g zero at the start?",
-        "The derivative by anything inside g carries the factor gamma. When "
-        "is gamma no longer zero?",
+        "y = x + gamma * o, where o is what is gathered. What is o at the "
+        "start, if every value is zero?",
+        "The gradient of a value has the factor gamma. Is that zero here?",
+        "Query and key only choose among the values. What does it change to "
+        "choose among equal values?",
     ),
 )
-def first_step(answer: Any) -> None:
+def other_end(answer: Any) -> None:
     """Judge a dictionary: the first step with a gradient, for each part."""
-    if not isinstance(answer, dict) or set(answer) != set(FIRST_STEP):
-        asked = ", ".join(repr(name) for name in FIRST_STEP)
+    if not isinstance(answer, dict) or set(answer) != set(OTHER_END):
+        asked = ", ".join(repr(name) for name in OTHER_END)
         raise Mistake(f"Answer with a dictionary that has the keys {asked}.")
     steps = {
         name: expect_number(answer[name], f"The step of {name!r}")
-        for name in FIRST_STEP
+        for name in OTHER_END
     }
-    if steps["gamma"] != 1:
+    if steps["gamma"] == 1:
         raise Mistake(
-            "Gamma learns at once: its derivative is what is gathered, and "
-            "that is not zero."
+            "The derivative by gamma is what is gathered, and at the start "
+            "every value is zero."
         )
-    if steps["value"] == 1:
+    if steps["value"] != 1:
         raise Mistake(
-            "The value's gradient carries the factor gamma, and gamma is "
-            "zero in the first step."
+            "The gradient of the value has the factor gamma, which is one "
+            "here: nothing holds it back."
         )
     if 1 in (steps["query"], steps["key"]):
         raise Mistake(
-            "Query and key act through the weights, and what the weights "
-            "gather is multiplied by gamma, which is zero in the first step."
+            "Query and key choose among the values; as long as all values "
+            "are zero, another choice changes nothing."
         )
     if steps["query"] != steps["key"]:
         raise Mistake("Query and key enter the scores alike.")
-    if steps != FIRST_STEP:
+    if steps != OTHER_END:
         raise Mistake(
-            "One step is enough to move gamma away from zero, and then "
+            "One step is enough to move the values away from zero, and then "
             "nothing holds the others back."
         )
 
 
-def shortcut_solution(x: Tensor, gathered: Tensor, gamma: Tensor) -> Tensor:
-    """Start as the identity and keep the map whole."""
-    return x + gamma * gathered
+def to_map_solution(tokens: Tensor, height: int, width: int) -> Tensor:
+    """Move the channels first, then bring the sides back."""
+    return tokens.mT.unflatten(2, (height, width))
 
 
 @exercise(
-    "self_attention_on_maps.shortcut",
+    "self_attention_on_maps.to_map",
     kind="find",
-    solution=shortcut_solution,
-    praise="At gamma = 0 the layer is the identity, and the map always "
-    "arrives whole.",
+    solution=to_map_solution,
+    praise="Channel c of the token of each position stands at that position.",
     hints=(
-        "What comes out when gamma is zero?",
-        "Gamma should weigh what is new, not what was there before.",
+        "Try two tokens with two channels each, (1, 1) and (2, 2). Which "
+        "numbers stand in channel 0 afterwards?",
+        "The reshape cuts a token into pieces: its channels lie side by side "
+        "in memory. Which axis has to come first?",
+        "`tokens.mT` is (b, c, n), and its last axis becomes two.",
     ),
 )
-def shortcut(answer: Any) -> None:
-    """Judge `answer(x, gathered, gamma)`."""
-    x, gathered = torch.randn(2, 3, 2, 5), torch.randn(2, 3, 2, 5)
-    gamma = torch.rand(()) + 0.25
-    shape = (2, 3, 2, 5)
-    yours = expect_tensor(answer(x, gathered, gamma), "The output", shape)
-    if close(yours, gamma * (x + gathered)):
+def to_map(answer: Any) -> None:
+    """Judge `answer(tokens, height, width)`."""
+    tokens, height, width = torch.randn(2, 12, 5), 3, 4
+    shape = (2, 5, height, width)
+    right = to_map_solution(tokens, height, width)
+    given = answer(tokens, height, width)
+    if tuple(getattr(given, "shape", ())) == (2, 5, width, height):
         raise Mistake(
-            "This is still the code as printed: at gamma = 0 the whole map "
-            "is deleted."
+            f"The map should be {height} x {width}, but is {width} x "
+            f"{height}: height comes before width."
         )
-    if close(yours, (1 - gamma) * x + gamma * gathered):
+    yours = expect_tensor(given, "The map", shape)
+    if close(yours, tokens.reshape(shape)):
         raise Mistake(
-            "This fades the map out as gamma grows; the shortcut should "
-            "always carry it whole."
+            "This is still the code as printed: the channels of one token "
+            "become neighbours in the image."
         )
-    if close(yours, gamma * x + gathered):
+    turned = tokens.mT.unflatten(2, (width, height)).mT
+    if close(yours, turned):
         raise Mistake(
-            "Gamma stands on the wrong term: at gamma = 0 the map is gone "
-            "and the untrained attention is all there is."
+            "The positions run down the columns here; they are numbered row "
+            "by row."
         )
-    if close(yours, x + gathered):
-        raise Mistake(
-            "Without gamma the layer does not start as the identity."
-        )
+    if close(yours, right.flip(2)) or close(yours, right.flip(3)):
+        raise Mistake("The map is mirrored.")
+    if close(yours.sum(1), right.sum(1)) and not close(yours, right):
+        raise Mistake("The channels of a position have changed their order.")
     expect_close(
         yours,
-        shortcut_solution(x, gathered, gamma),
-        "At gamma = 0 it should be the map, at gamma = 1 map plus gathered, "
-        "and a straight line between.",
+        right,
+        "The shape is right, but position (r, s) should hold token "
+        "r * width + s.",
     )
 
 
-MIB = 112**4 * 4 / 2**20
+MIB = 16 * 112**2 * 56**2 * 2 / 2**20
 
 
 @exercise(
     "self_attention_on_maps.memory",
     kind="predict",
-    solution=600.25,
-    praise="More than half a GiB, for one image and one layer, and before "
-    "any gradient is kept.",
+    solution=MIB,
+    praise="More than a GiB for one layer, though three quarters of the "
+    "pairs are gone and each number has half the bytes.",
     hints=(
-        "How many places has the map? Each asks each.",
-        "A float32 has four bytes, a MiB has 2 ** 20 of them.",
+        "How many queries has the map of one image? The pooling takes "
+        "maxima of key and value alone.",
+        "A square of 2 x 2 positions leaves one key.",
+        "Queries times keys times images times two bytes, over 2 ** 20.",
     ),
 )
 def memory(answer: Any) -> None:
     """Judge a number of MiB; one percent off is close enough."""
     given = expect_number(answer, "The memory")
-    told = {
-        MIB / 4: "That counts numbers; each of them has four bytes.",
-        112**4
-        * 4
-        / 1e6: "These are MB of a million bytes; a MiB has 2 ** 20.",
+    mistakes = {
+        MIB / 4: "Key and value are pooled, the queries are not: each of the "
+        "112 x 112 positions still asks.",
+        MIB * 4: "That counts all positions as keys; pooling leaves a "
+        "quarter of them.",
+        MIB * 2: "That counts four bytes, or half of the pooling; float16 "
+        "has two bytes, and 2 x 2 positions leave one key.",
+        MIB / 2: "That counts numbers; a float16 has two bytes.",
+        MIB / 16: "That is one image; the batch has 16.",
+        MIB * 2**20: "These are bytes; a MiB has 2 ** 20 of them.",
         MIB / 1024: "These are GiB; the answer is asked for in MiB.",
-        112**4 * 4: "These are bytes; a MiB has 2 ** 20 of them.",
-        112**2 * 4 / 2**20: "That is one number for each place; the weights "
-        "have one for each pair of places.",
+        MIB * 2**20 / 1e6: "These are MB of a million bytes; a MiB has "
+        "2 ** 20.",
         MIB * 8: "That counts eight bits for a byte; the answer is in MiB.",
-        112**3 * 4 / 2**20: "Both sides of the pair are places of the whole "
-        "map: 112 x 112 queries and as many keys.",
     }
-    for wrong, message in told.items():
+    for wrong, message in mistakes.items():
         if abs(given - wrong) <= 0.01 * wrong:
             raise Mistake(message)
     if not abs(given - MIB) <= 0.01 * MIB:
         raise Mistake(
-            "The number of places, squared, times four bytes, over 2 ** 20, "
-            "is another number."
+            "Queries times keys times images times bytes, over 2 ** 20, is "
+            "another number."
         )
 
 
@@ -261,9 +273,15 @@ def fold_solution(layer: SelfAttention2d) -> SelfAttention2d:
     ),
 )
 def fold(answer: Any) -> None:
-    """Judge `answer(layer)`."""
+    """Judge `answer(layer)`, for a gate below zero and one above."""
+    size = 0.3 + torch.rand(()).item() / 2
+    _fold_at(answer, size)
+    _fold_at(answer, -size)
+
+
+def _fold_at(answer: Any, size: float) -> None:
     layer = SelfAttention2d(16)
-    nn.init.constant_(layer.gamma, 0.3 + torch.rand(()).item() / 2)
+    nn.init.constant_(layer.gamma, size)
     x = torch.randn(2, 16, 3, 5)
     with torch.no_grad():
         before = layer(x)
@@ -298,6 +316,75 @@ def fold(answer: Any) -> None:
                 "Query and key were multiplied too, which changes the "
                 "weights; only the value may be."
             )
+        if size < 0 and close(after + before, 2 * x):
+            raise Mistake(
+                "The sign of gamma is lost: a gate may well end below zero."
+            )
         expect_close(
             after, before, "The output should be that of the layer before."
         )
+
+
+@exercise(
+    "self_attention_on_maps.query_dependence",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    praise="Zero means that one map for all queries would do the same.",
+    hints=(
+        "What is the map of an image that forgets the query? The mean of its "
+        "rows: which axis do you average?",
+        "To make one row of another, weight is taken away at some positions "
+        "and added at others. Both amounts are equal, because rows sum to "
+        "one.",
+        "The share that is moved is half of the sum of all absolute "
+        "differences.",
+    ),
+)
+def query_dependence(answer: Any) -> None:
+    """Judge `answer(weights)` by cases with known results."""
+    one_row = torch.rand(1, 1, 6).softmax(-1).expand(1, 6, 6)
+    own = torch.eye(6)[None]  # each query reads itself: 1 - 1/6
+    halves = torch.zeros(1, 6, 6)
+    halves[:, :3, :3] = halves[:, 3:, 3:] = 1 / 3  # two kinds of rows: 1/2
+    weights = torch.cat([one_row, own, halves, torch.eye(6).flip(0)[None]])
+    yours = expect_tensor(answer(weights), "The result", (4,)).double()
+    right = torch.tensor([0.0, 5 / 6, 0.5, 5 / 6]).double()
+    if close(yours, 2 * right):
+        raise Mistake(
+            "That is twice the share: what is taken away at one position and "
+            "added at another was counted on both sides."
+        )
+    if close(yours, 6 * right):
+        raise Mistake("That is summed over the rows; average them.")
+    if not close(yours[0], right[0]):
+        raise Mistake(
+            "For an image whose rows are all equal the result should be 0, "
+            f"not {yours[0]:.3f}: compare each row with the mean of the rows."
+        )
+    if not close(yours[2], right[2]):
+        raise Mistake(
+            "Where half of the queries read some positions and half the "
+            "others, half of each row differs from the mean row: the result "
+            f"should be 0.5, not {yours[2]:.3f}."
+        )
+    expect_close(
+        yours,
+        right,
+        "Where each of 6 queries reads a position of its own, 5/6 of each "
+        "row would have to be moved.",
+    )
+    mixed = torch.randn(3, 5, 5).softmax(-1)
+    alone = torch.cat([answer(image[None]) for image in mixed])
+    expect_close(
+        expect_tensor(answer(mixed), "The result", (3,)),
+        alone,
+        "The result of an image depends on the others in the batch.",
+    )
+    halfway = (mixed + mixed.mean(1, keepdim=True)) / 2
+    expect_close(
+        2 * answer(halfway),
+        alone,
+        "If each row moves half the way to the mean row, the result should "
+        "be half as large.",
+    )
