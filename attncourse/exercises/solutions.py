@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any
 
 from attncourse.exercises.boxes import box
-from attncourse.exercises.checking import Verdict, check
+from attncourse.exercises.checking import Verdict, judged
 from attncourse.exercises.exercise import find
 from attncourse.viz import BLUE, Source, source
 
@@ -77,7 +77,7 @@ def solution(name: str) -> Solution:
     if exercise.hand_in:
         return Solution(name)
     answer = exercise.solution
-    verdict = check(name, answer)
+    verdict = judged(name, answer)
     if not callable(answer):
         return Solution(name, (), pformat(answer, width=79), verdict)
     parts = [*dict.fromkeys(_helpers(answer)), answer]
