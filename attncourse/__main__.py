@@ -5,6 +5,8 @@ from argparse import REMAINDER, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
 
+from attncourse import __version__
+
 COMMANDS = {
     "bench": (
         "attncourse.bench.command",
@@ -13,6 +15,14 @@ COMMANDS = {
     "checkup": (
         "attncourse.checkup.command",
         "examine an attention module and say what is wrong",
+    ),
+    "grade": (
+        "attncourse.exercises.command",
+        "run notebooks that were handed in and collect what checks found",
+    ),
+    "standalone": (
+        "attncourse.copying",
+        "print a mechanism as one file that needs torch alone",
     ),
     "trials": (
         "attncourse.trials.command",
@@ -36,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Attention, Measured.",
         epilog="\n".join(["commands:", *lines]),
         formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"attncourse {__version__}"
     )
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("arguments", nargs=REMAINDER)
