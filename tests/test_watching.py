@@ -1,9 +1,12 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attncourse import watch
+from attncourse import attention, watch
 from attncourse.attention import AdditivePooling2d, MultiHeadAttention
 from attncourse.models import AttentionCNN
 
@@ -101,3 +104,70 @@ def test_a_model_without_attention_is_refused() -> None:
     refused = pytest.raises(ValueError, match="Linear has no attention")
     with refused, watch(nn.Linear(3, 5)):
         pass
+
+
+class Backwards(nn.Module):
+    """`attend` calls `forward`, as in the pooling of a maximum."""
+
+    def forward(self, x):
+        return x.amax(-1)
+
+    def attend(self, x):
+        pooled = self.forward(x)
+        return pooled, (x == pooled[..., None]).float()
+
+
+def test_attend_may_call_forward_or_the_other_way_round() -> None:
+    for layer in (Backwards(), attention.SqueezeExcitation(14, 2)):
+        x = torch.randn(2, 14, 3, 5)
+        expected = layer(x)
+        with watch(layer) as maps:
+            assert_close(layer(x), expected)
+            assert_close(layer.attend(x)[0], expected)
+        assert torch.equal(maps[""], layer.attend(x)[1])
+        assert not {"forward", "attend"} & set(vars(layer))
+
+
+def test_weights_of_another_forward_are_not_taken() -> None:
+    class Doubled(attention.SqueezeExcitation):
+        def forward(self, x):
+            return 2 * x
+
+    refused = pytest.raises(ValueError, match="no attention layer to watch")
+    with refused, watch(Doubled(14, 2)):
+        pass
+
+
+def test_an_argument_of_forward_will_do() -> None:
+    class Old(nn.Module):
+        def forward(self, x, *, return_weights=False):
+            weights = x.softmax(-1)
+            return (weights * x, weights) if return_weights else weights * x
+
+    layer, x = Old(), torch.randn(2, 5)
+    with watch(layer) as maps:
+        assert_close(layer(x), x.softmax(-1) * x)
+        assert len(layer(x, return_weights=True)) == 2
+    assert torch.equal(maps[""], x.softmax(-1))
+
+
+@pytest.mark.slow
+def test_a_typed_script_may_use_it(tmp_path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import torch\n"
+        "from attncourse import insert, standalone, watch\n"
+        "from attncourse.attention import SqueezeExcitation\n\n"
+        "gate = SqueezeExcitation(16, 4)\n"
+        "with watch(gate) as maps:\n"
+        "    gate(torch.randn(2, 16, 5, 5))\n"
+        "shape: torch.Size = maps[''].shape\n"
+        "text: str = standalone('CBAM')\n"
+        "names = [added.where for added in insert(gate, 'se', 'x')]\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", script],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout

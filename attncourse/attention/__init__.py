@@ -42,6 +42,7 @@ from attncourse.attention.self_attention_2d import SelfAttention2d
 from attncourse.attention.softmax_channel import SoftmaxChannelAttention
 from attncourse.attention.spatial_transformer import SpatialTransformer
 from attncourse.attention.squeeze_excitation import SqueezeExcitation
+from attncourse.attention.timm_weights import load_timm_state
 
 __all__ = [
     "CBAM",
@@ -71,6 +72,7 @@ __all__ = [
     "SpatialTransformer",
     "SqueezeExcitation",
     "attention_weights",
+    "load_timm_state",
     "reinforce_loss",
     "scaled_dot_product_attention",
     "sinusoidal_positions",

@@ -19,7 +19,7 @@ from attncourse.attention.maps import check_map
 
 
 class AttentionPooling(nn.Module):
-    r"""Pool a map to one vector: a learned query attends to all places.
+    r"""Pool a map to one vector: a learned query attends to all positions.
 
     .. math:: \alpha = \operatorname{softmax}\!\left(
               \frac{(XW_k)\, q}{\sqrt{d}}\right), \qquad
@@ -42,7 +42,7 @@ class AttentionPooling(nn.Module):
 
     Notes
     -----
-    Cost for N places: :math:`2NC^2 + 2NC + C^2` multiply-adds; there is no
+    Cost for N positions: :math:`2NC^2 + 2NC + C^2` multiply-adds; there is no
     :math:`N^2` term. :math:`3C^2` weights. The query starts normal with
     standard deviation :math:`C^{-1/2}`; it has no projection of its own,
     which a learned query would absorb.

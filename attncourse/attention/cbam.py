@@ -1,4 +1,4 @@
-r"""CBAM: gate the channels, then the places.
+r"""CBAM: gate the channels, then the positions.
 
 .. math::
 
@@ -69,7 +69,7 @@ class ChannelGate(nn.Module):
 
     Notes
     -----
-    Cost for N places: 2NC for the descriptors, :math:`3C^2/r`
+    Cost for N positions: 2NC for the descriptors, :math:`3C^2/r`
     multiply-adds, NC to apply the gate; :math:`2C^2/r` weights.
 
     References
@@ -122,7 +122,7 @@ class ChannelGate(nn.Module):
 
 
 class SpatialGate(nn.Module):
-    r"""Scale the places by gates from the mean and maximum of the channels.
+    r"""Scale the positions by gates from the mean and maximum of the channels.
 
     .. math:: M_s = \sigma\bigl(f^{k \times k}
               [\operatorname{mean}_c x;\ \max\nolimits_c x]\bigr)
@@ -145,7 +145,7 @@ class SpatialGate(nn.Module):
 
     Notes
     -----
-    Cost for N places and C channels: 2NC for the descriptors,
+    Cost for N positions and C channels: 2NC for the descriptors,
     :math:`2k^2N` multiply-adds, NC to apply the gate; :math:`2k^2 + 2`
     weights. Any number of channels, any map size.
 
@@ -193,7 +193,7 @@ class SpatialGate(nn.Module):
 
 
 class CBAM(nn.Module):
-    r"""Gate the channels of a map, then the places of the result.
+    r"""Gate the channels of a map, then the positions of the result.
 
     .. math:: x' = M_c(x) \odot x, \qquad y = M_s(x') \odot x'
 
@@ -211,7 +211,7 @@ class CBAM(nn.Module):
     hidden_dim
         Hidden units of the channel gate, instead of ``reduction``.
     spatial_first
-        Gate the places first, then the channels. The paper found the other
+        Gate the positions first, then the channels. The paper found the other
         order slightly better.
     device, dtype
         Of the parameters, as in ``torch.nn``.

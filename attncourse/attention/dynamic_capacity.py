@@ -26,7 +26,7 @@ class Refined(NamedTuple):
     saliency
         Norm of the gradient of the entropy, (batch, 1, rows, columns).
     chosen
-        Places that were looked at closely, row by row, (batch, patches).
+        Positions that were looked at closely, row by row, (batch, patches).
     """
 
     logits: Float[Tensor, "batch classes"]
@@ -37,7 +37,7 @@ class Refined(NamedTuple):
 
 
 class DynamicCapacity(nn.Module):
-    r"""A coarse network everywhere, a fine one at a few places.
+    r"""A coarse network everywhere, a fine one at a few positions.
 
     .. math::
 
@@ -46,11 +46,11 @@ class DynamicCapacity(nn.Module):
        r_{ij} = \begin{cases} f_f(x_{ij}) & M_{ij} \text{ in the top } k \\
        c_{ij} & \text{else} \end{cases}, \quad o = g(r)
 
-    H is the entropy of the prediction: places where a small change of the
+    H is the entropy of the prediction: positions where a small change of the
     coarse map would change it most are looked at again. No label is needed.
     The choice itself is not differentiated.
 
-    One place stands for 8 x 8 pixels. Images whose sides are no multiples
+    One position stands for 8 x 8 pixels. Images whose sides are no multiples
     of 8 get zeros at the lower and right edge.
 
     Not to be confused with deformable convolution, which shares the
@@ -61,8 +61,8 @@ class DynamicCapacity(nn.Module):
     channels, classes
         Channels of the images, number of classes.
     patches
-        k, how many places are refined. 0 gives the coarse network, and at
-        least as many as there are places gives the fine one.
+        k, how many positions are refined. 0 gives the coarse network, and at
+        least as many as there are positions gives the fine one.
     width
         Channels D of the coarse and the fine map.
 
@@ -75,8 +75,8 @@ class DynamicCapacity(nn.Module):
     -----
     Cost: the coarse network, k runs of the fine one on 24 x 24 pixels, the
     top g three times and its slope. The top must not be linear over space:
-    behind an average the gradient is the same at every place. Here it is a
-    1 x 1 convolution, ReLU, the maximum over all places, and one layer.
+    behind an average the gradient is the same at every position. Here it is a
+    1 x 1 convolution, ReLU, the maximum over all positions, and one layer.
 
     References
     ----------
@@ -145,8 +145,8 @@ class DynamicCapacity(nn.Module):
         check_map(x)
         coarse = self.coarse(self._whole_strides(x))
         saliency = self.saliency(coarse)
-        places = coarse.shape[2] * coarse.shape[3]
-        count = min(self.patches, places)
+        positions = coarse.shape[2] * coarse.shape[3]
+        count = min(self.patches, positions)
         chosen = saliency.flatten(1).topk(count).indices
         vectors = self._fine_vectors(x, chosen, coarse.shape[3])
         index = chosen.unsqueeze(1).expand(-1, coarse.shape[1], -1)
@@ -171,29 +171,29 @@ class DynamicCapacity(nn.Module):
     def saliency(
         self, coarse: Float[Tensor, "batch dim rows columns"]
     ) -> Float[Tensor, "batch 1 rows columns"]:
-        """Norm of the gradient of the entropy at each place.
+        """Norm of the gradient of the entropy at each position.
 
         Written out for the top of this network: a maximum passes its slope
-        on to the one place that holds it.
+        on to the one position that holds it.
         """
         with torch.no_grad():
             hidden = self.hidden(coarse).flatten(2)
-            strongest, place = hidden.max(-1)  # (batch, dim)
+            strongest, position = hidden.max(-1)  # (batch, dim)
             log_p = self.classifier(strongest.relu()).log_softmax(-1)
             p = log_p.exp()
             entropy = -(p * log_p).sum(-1, keepdim=True)
             slope = -(p * (log_p + entropy)) @ self.classifier.weight
             slope = slope * (strongest > 0)
             spread = torch.zeros_like(hidden.mT).scatter(
-                1, place.unsqueeze(1), slope.unsqueeze(1)
-            )  # (batch, places, dim)
+                1, position.unsqueeze(1), slope.unsqueeze(1)
+            )  # (batch, positions, dim)
             norms = (spread @ self.hidden.weight[:, :, 0, 0]).norm(dim=-1)
             return norms.unsqueeze(1).unflatten(-1, coarse.shape[2:])
 
     def fine_map(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch dim rows columns"]:
-        """The fine network at every place, as one convolution."""
+        """The fine network at every position, as one convolution."""
         return self.fine(self._padded(x))
 
     def _whole_strides(self, x: Tensor) -> Tensor:
@@ -217,8 +217,8 @@ class DynamicCapacity(nn.Module):
             return x.new_zeros(batch, self.classifier.in_features, 0)
         inside = torch.arange(self.PATCH, device=x.device)
         row, column = (
-            (self.STRIDE * place).unsqueeze(-1) + inside
-            for place in (chosen // columns, chosen % columns)
+            (self.STRIDE * position).unsqueeze(-1) + inside
+            for position in (chosen // columns, chosen % columns)
         )  # of every pixel of the patch, (batch, patches, 24)
         sample = torch.arange(batch, device=x.device)[:, None, None, None]
         pixels = self._padded(x).movedim(1, -1)[

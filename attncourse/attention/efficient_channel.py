@@ -45,7 +45,7 @@ class EfficientChannelAttention(nn.Module):
 
     Notes
     -----
-    Cost for N places: NC additions, kC multiply-adds and NC to apply the
+    Cost for N positions: NC additions, kC multiply-adds and NC to apply the
     gate; k weights.
 
     References

@@ -1,4 +1,4 @@
-r"""Multi-scale attention: every place chooses how coarsely it is seen.
+r"""Multi-scale attention: every position chooses how coarsely it is seen.
 
 .. math::
 
@@ -19,15 +19,15 @@ from attncourse.attention.masking import softmax
 
 
 class MultiScaleAttention(nn.Module):
-    r"""Mix the views of a map at several scales, place by place.
+    r"""Mix the views of a map at several scales, position by position.
 
     .. math:: y_i = \sum_s w^s_i f^s_i, \qquad \sum_s w^s_i = 1
 
     One network F sees the map at every scale, with the same weights; here
-    it is a 3x3 convolution with ReLU, which at scale 1/2 covers 6x6 places.
+    it is a 3x3 convolution with ReLU, which at scale 1/2 covers 6x6 positions.
     Its results are brought back to full size, and a second network h (3x3
-    convolution, ReLU, 1x1 convolution) scores all scales at every place.
-    The scales compete; places do not.
+    convolution, ReLU, 1x1 convolution) scores all scales at every position.
+    The scales compete; positions do not.
 
     The last layer of h starts at zero, so that training starts from the
     mean over the scales.
@@ -50,7 +50,7 @@ class MultiScaleAttention(nn.Module):
 
     Notes
     -----
-    Cost for N places and S scales: :math:`9NC^2 \sum_s s^2` multiply-adds
+    Cost for N positions and S scales: :math:`9NC^2 \sum_s s^2` multiply-adds
     for F, :math:`9NSCa + NSa` for h, NSC to mix. The map is made smaller
     by averages over areas and larger again bilinearly. Any map size.
 

@@ -1,4 +1,4 @@
-r"""Non-local block: a residual step towards what resembles each place.
+r"""Non-local block: a residual step towards what resembles each position.
 
 .. math::
 
@@ -22,7 +22,7 @@ from attncourse.attention.maps import check_map, reduced
 
 
 class NonLocal2d(nn.Module):
-    r"""Add to every place a mixture of all places, weighted by likeness.
+    r"""Add to every position a mixture of all positions, weighted by likeness.
 
     .. math:: a_{ij} = \operatorname{softmax}_j
               \frac{\theta(x_i)^\top \phi(x_j)}{\sqrt{d}}, \qquad
@@ -62,7 +62,7 @@ class NonLocal2d(nn.Module):
 
     Notes
     -----
-    Cost for N places: :math:`4NCd + 2N^2d` multiply-adds, the pairs over
+    Cost for N positions: :math:`4NCd + 2N^2d` multiply-adds, the pairs over
     ``pool`` squared; without softmax :math:`4NCd + 2Nd^2`. About
     :math:`4Cd` weights.
 

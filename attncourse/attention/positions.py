@@ -57,8 +57,8 @@ def sinusoidal_positions(
 
 def sinusoidal_positions_2d(
     height: int, width: int, dim: int
-) -> Float[Tensor, "places {dim}"]:
-    r"""Codes of the places of a map, row by row: half for row and column each.
+) -> Float[Tensor, "positions {dim}"]:
+    r"""Codes of the positions of a map: half for the row, half for the column.
 
     .. math:: P_{(y, x)} = [\, P_y \;\; P_x \,]
 
@@ -104,7 +104,7 @@ def sinusoidal_positions_2d(
 
 
 class LearnedPositions2d(nn.Module):
-    r"""A learned code for each place of a map, added to it.
+    r"""A learned code for each position of a map, added to it.
 
     .. math:: y_{cij} = x_{cij} + P_{cij}
 
@@ -146,7 +146,7 @@ class LearnedPositions2d(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
-        """Add the code of each place."""
+        """Add the code of each position."""
         table: Tensor = self.table
         if table.shape[2:] != x.shape[2:]:
             table = F.interpolate(
@@ -166,7 +166,7 @@ class RelativePositionBias2d(nn.Module):
     heads
         Number of attention heads.
     height, width
-        Size of the map whose places attend to each other.
+        Size of the map whose positions attend to each other.
 
     Raises
     ------
@@ -204,7 +204,7 @@ class RelativePositionBias2d(nn.Module):
         offsets = down * spans[1] + right
         self.register_buffer("offsets", offsets, persistent=False)
 
-    def forward(self) -> Float[Tensor, "heads places places"]:
+    def forward(self) -> Float[Tensor, "heads positions positions"]:
         """Bias to be added to the scores of query i and key j."""
         return self.table[:, self.offsets]
 
@@ -251,10 +251,10 @@ class RotaryPositions2d(nn.Module):
 
     def forward(
         self,
-        heads: Float[Tensor, "batch heads places head_dim"],
+        heads: Float[Tensor, "batch heads positions head_dim"],
         height: int,
         width: int,
-    ) -> Float[Tensor, "batch heads places head_dim"]:
+    ) -> Float[Tensor, "batch heads positions head_dim"]:
         """Turn the tokens of a map, given row by row.
 
         Raises
@@ -269,7 +269,7 @@ class RotaryPositions2d(nn.Module):
                 f"shape {tuple(heads.shape)}"
             )
         angles = self._angles(height, width, heads.device)
-        sine, cosine = angles.sin(), angles.cos()  # (places, head_dim / 2)
+        sine, cosine = angles.sin(), angles.cos()  # (positions, head_dim / 2)
         exact = heads.to(torch.promote_types(heads.dtype, sine.dtype))
         first, second = exact.unflatten(-1, (-1, 2)).unbind(-1)
         turned = torch.stack(
@@ -283,10 +283,10 @@ class RotaryPositions2d(nn.Module):
 
     def _angles(
         self, height: int, width: int, device: torch.device
-    ) -> Float[Tensor, "places pairs"]:
-        place = torch.arange(height * width, device=device)
-        row = torch.div(place, width, rounding_mode="floor")
-        column = place % width
+    ) -> Float[Tensor, "positions pairs"]:
+        position = torch.arange(height * width, device=device)
+        row = torch.div(position, width, rounding_mode="floor")
+        column = position % width
         frequencies = _frequencies(self.head_dim // 2).to(device)
         return torch.cat(
             [row[:, None] * frequencies, column[:, None] * frequencies], -1

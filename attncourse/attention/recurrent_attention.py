@@ -37,11 +37,11 @@ class Episode(NamedTuple):
 
 @runtime_checkable
 class Reader(Protocol):
-    """Reads a small patch of an image, as told by a few numbers."""
+    """Reads a small patch of an image, as a few numbers say."""
 
     @property
     def numbers(self) -> int:
-        """How many numbers tell where to read; x and y come first."""
+        """How many numbers say where to read; x and y come first."""
 
     @property
     def pixels(self) -> int:
@@ -49,15 +49,15 @@ class Reader(Protocol):
 
     @property
     def drawn(self) -> bool:
-        """Whether places are drawn at random in training."""
+        """Whether positions are drawn at random in training."""
 
     def read(
-        self, x: Tensor, told: Tensor
+        self, x: Tensor, glimpse: Tensor
     ) -> Float[Tensor, "batch channels_read rows columns"]:
         """The patch."""
 
     def footprint(
-        self, told: Tensor, size: tuple[int, int]
+        self, glimpse: Tensor, size: tuple[int, int]
     ) -> Float[Tensor, "batch 1 height width"]:
         """Share of each pixel of the image in the patch."""
 
@@ -111,7 +111,7 @@ class GlimpseReader:
     def read(
         self,
         x: Float[Tensor, "batch channels height width"],
-        told: Float[Tensor, "batch 2"],
+        glimpse: Float[Tensor, "batch 2"],
     ) -> Float[Tensor, "batch channels_read patch patch"]:
         """Crop all patches; pixels outside the image are zero.
 
@@ -122,8 +122,8 @@ class GlimpseReader:
         coarsest = 2 ** (self.scales - 1)
         level = F.pad(x, (0, -width % coarsest, 0, -height % coarsest))
         size = (level.shape[2], level.shape[3])
-        shrunk = told.new_tensor([width / size[1], height / size[0]])
-        centre = (told + 1) * shrunk - 1  # in the padded image
+        shrunk = glimpse.new_tensor([width / size[1], height / size[0]])
+        centre = (glimpse + 1) * shrunk - 1  # in the padded image
         patches = []
         for scale in range(self.scales):
             theta = self._theta(centre, self.patch * 2**scale, size)
@@ -134,11 +134,11 @@ class GlimpseReader:
         return torch.cat(patches, 1)
 
     def footprint(
-        self, told: Float[Tensor, "batch 2"], size: tuple[int, int]
+        self, glimpse: Float[Tensor, "batch 2"], size: tuple[int, int]
     ) -> Float[Tensor, "batch 1 height width"]:
         """Where the finest patch lies."""
         sides = (self.patch, self.patch)
-        return reading_map(self._theta(told, self.patch, size), sides, size)
+        return reading_map(self._theta(glimpse, self.patch, size), sides, size)
 
     def _theta(
         self,
@@ -196,41 +196,41 @@ class GaussianReader:
     def read(
         self,
         x: Float[Tensor, "batch channels height width"],
-        told: Float[Tensor, "batch 5"],
+        glimpse: Float[Tensor, "batch 5"],
     ) -> Float[Tensor, "batch channels patch patch"]:
         """Read through all windows."""
-        down, across = self.filters(told, x.shape[2], x.shape[3])
-        intensity = told[:, 4].exp()[:, None, None, None]
+        down, across = self.filters(glimpse, x.shape[2], x.shape[3])
+        intensity = glimpse[:, 4].exp()[:, None, None, None]
         patch = down.unsqueeze(1) @ x @ across.unsqueeze(1).mT
         return intensity * patch
 
     def footprint(
-        self, told: Float[Tensor, "batch 5"], size: tuple[int, int]
+        self, glimpse: Float[Tensor, "batch 5"], size: tuple[int, int]
     ) -> Float[Tensor, "batch 1 height width"]:
         """Where the windows lie."""
-        down, across = self.filters(told, *size)
-        places = self.patch**2
+        down, across = self.filters(glimpse, *size)
+        positions = self.patch**2
         total = down.sum(1).unsqueeze(-1) * across.sum(1).unsqueeze(1)
-        return (total / places).unsqueeze(1)
+        return (total / positions).unsqueeze(1)
 
     def filters(
-        self, told: Float[Tensor, "batch 5"], height: int, width: int
+        self, glimpse: Float[Tensor, "batch 5"], height: int, width: int
     ) -> tuple[
         Float[Tensor, "batch patch height"],
         Float[Tensor, "batch patch width"],
     ]:
         """Filter banks; each row sums to one over the pixels."""
-        x, y, log_variance, log_spacing, _ = told.unbind(1)
+        x, y, log_variance, log_spacing, _ = glimpse.unbind(1)
         # A spacing of zero logits spreads the windows over the image.
         spacing = (max(height, width) - 1) / (self.patch - 1)
-        steps = torch.arange(self.patch, device=told.device)
+        steps = torch.arange(self.patch, device=glimpse.device)
         steps = (steps - (self.patch - 1) / 2) * spacing
         offsets = log_spacing.exp().unsqueeze(1) * steps
         banks = []
         for centre, pixels in ((y, height), (x, width)):
             middle = ((centre + 1) * pixels - 1) / 2
             means = middle.unsqueeze(1) + offsets  # (batch, patch)
-            pixel = torch.arange(pixels, device=told.device)
+            pixel = torch.arange(pixels, device=glimpse.device)
             distance = pixel - means.unsqueeze(-1)
             variance = log_variance.exp()[:, None, None]
             logits = -distance.square() / (2 * variance)
@@ -342,16 +342,16 @@ class RecurrentAttention(nn.Module):
     def _run(self, x: Tensor) -> tuple[Episode, list[Tensor]]:
         check_map(x)
         state = x.new_zeros(x.shape[0], self.core.hidden_size)
-        told = x.new_zeros(x.shape[0], self.reader.numbers)
+        glimpse = x.new_zeros(x.shape[0], self.reader.numbers)
         log_prob = x.new_zeros(x.shape[0])
         steps: list[tuple[Tensor, Tensor, Tensor]] = []
         for step in range(self.glimpses):
             if step:
-                told, log_prob = self._choose(state)
+                glimpse, log_prob = self._choose(state)
             expected = self.baseline(state.detach()).squeeze(-1)
-            steps.append((told, log_prob, expected))
-            seen = self.what(self.reader.read(x, told).flatten(1))
-            state = self.core((seen + self.where(told)).relu(), state)
+            steps.append((glimpse, log_prob, expected))
+            seen = self.what(self.reader.read(x, glimpse).flatten(1))
+            state = self.core((seen + self.where(glimpse)).relu(), state)
         every, log_probs, baselines = zip(*steps, strict=True)
         episode = Episode(
             self.classifier(state),

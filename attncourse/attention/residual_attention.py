@@ -47,9 +47,9 @@ class ResidualAttention(nn.Module):
 
     Notes
     -----
-    Cost for N places: :math:`17NC^2/16` multiply-adds for a residual unit
+    Cost for N positions: :math:`17NC^2/16` multiply-adds for a residual unit
     with the default reduction; two units in the trunk, two 1x1
-    convolutions and up to three units per level, on N/4, N/16, ... places,
+    convolutions and up to three units per level, on N/4, N/16, ... positions,
     in the mask. Any map size.
 
     References

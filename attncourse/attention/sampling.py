@@ -2,7 +2,7 @@ r"""Sample a map along an affine grid.
 
 Coordinates are (x, y) in [-1, 1] over the whole map, so that -1 and 1 are its
 outer edges and not the centres of its outer pixels (``align_corners=False``).
-A matrix maps places of the output to places of the input:
+A matrix maps positions of the output to positions of the input:
 
 .. math:: (x_{in}, y_{in})^\top = \theta\, (x_{out}, y_{out}, 1)^\top
 
@@ -20,10 +20,10 @@ def affine_sample(
     theta: Float[Tensor, "batch 2 3"],
     size: tuple[int, int],
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Read the map at the places of an affine grid, bilinearly.
+    """Read the map at the positions of an affine grid, bilinearly.
 
-    Places outside the map read zero. The grid and the sum are computed in
-    at least float32: in bfloat16 a place of a large image is off by pixels.
+    Positions outside the map read zero. The grid and the sum are computed in
+    at least float32: in bfloat16 a position of a large image is off by pixels.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def affine_sample(
 
 def affine_grid(
     theta: Float[Tensor, "batch 2 3"], size: tuple[int, int]
-) -> Float[Tensor, "batch places 2"]:
-    """Input coordinates (x, y) of the places of the output, row by row.
+) -> Float[Tensor, "batch positions 2"]:
+    """Input coordinates (x, y) of the positions of the output, row by row.
 
     What ``torch.nn.functional.affine_grid`` gives, also for no samples. All
     x lie side by side in memory, then all y, which is faster to sample.
@@ -57,8 +57,8 @@ def affine_grid(
     y, x = torch.meshgrid(
         *(cell_centres(cells, theta) for cells in size), indexing="ij"
     )
-    places = torch.stack([x, y, torch.ones_like(x)]).flatten(1)
-    return (theta @ places).mT
+    positions = torch.stack([x, y, torch.ones_like(x)]).flatten(1)
+    return (theta @ positions).mT
 
 
 def cell_centres(cells: int, like: Tensor) -> Float[Tensor, " {cells}"]:
@@ -77,8 +77,8 @@ def reading_map(
     .. math:: m_{uv} = \frac{1}{P} \sum_{p=1}^{P}
               \max(0, 1 - |x_p - u|)\, \max(0, 1 - |y_p - v|)
 
-    The bilinear kernel of Jaderberg et al. (2015), summed over the P places
-    that are read. The map sums to one if no place lies outside.
+    The bilinear kernel of Jaderberg et al. (2015), summed over the P positions
+    that are read. The map sums to one if no position lies outside.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def reading_map(
     """
     exact = torch.promote_types(theta.dtype, torch.float32)
     grid = affine_grid(theta.to(exact), size)
-    across = _hats(grid[..., 0], read[1])  # (batch, places, width)
+    across = _hats(grid[..., 0], read[1])  # (batch, positions, width)
     down = _hats(grid[..., 1], read[0])
     return (down.mT @ across / (size[0] * size[1])).unsqueeze(1)
 
@@ -109,9 +109,9 @@ def compose(
 
 
 def _hats(
-    coordinate: Float[Tensor, "batch places"], pixels: int
-) -> Float[Tensor, "batch places {pixels}"]:
+    coordinate: Float[Tensor, "batch positions"], pixels: int
+) -> Float[Tensor, "batch positions {pixels}"]:
     """Bilinear weight of each pixel along one axis."""
-    place = ((coordinate + 1) * pixels - 1) / 2
+    position = ((coordinate + 1) * pixels - 1) / 2
     centres = torch.arange(pixels, device=coordinate.device)
-    return (1 - (place.unsqueeze(-1) - centres).abs()).clamp_min(0)
+    return (1 - (position.unsqueeze(-1) - centres).abs()).clamp_min(0)

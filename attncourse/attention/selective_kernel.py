@@ -50,7 +50,7 @@ class SelectiveKernel(nn.Module):
 
     Notes
     -----
-    Cost for N places, M branches and G groups: :math:`9MNC^2/G + (M+1)Cd`
+    Cost for N positions, M branches and G groups: :math:`9MNC^2/G + (M+1)Cd`
     multiply-adds, as many weights without the N. In training the batch
     normalisation of z needs at least two samples.
 

@@ -1,4 +1,4 @@
-r"""Self-attention on maps: every place gathers from every other place.
+r"""Self-attention on maps: every position gathers from every other position.
 
 .. math::
 
@@ -19,7 +19,7 @@ from attncourse.attention.maps import check_map, reduced
 
 
 class SelfAttention2d(nn.Module):
-    r"""Add to every place what it attends to, times a learned gamma.
+    r"""Add to every position what it attends to, times a learned gamma.
 
     .. math:: \beta_{ij} = \operatorname{softmax}_j(q_i^\top k_j), \qquad
               y_i = x_i + \gamma \sum_j \beta_{ij}\, v_j
@@ -27,7 +27,7 @@ class SelfAttention2d(nn.Module):
     Query, key and value are 1x1 convolutions of the map. Gamma starts at
     zero, so the layer starts as the identity: in the first step gamma
     alone gets a gradient, the convolutions from the second step on. The
-    layer has no notion of position; permuting the places permutes the
+    layer has no notion of position; permuting the positions permutes the
     output.
 
     The value keeps all C channels. The authors' code gives it C/2, a
@@ -52,7 +52,7 @@ class SelfAttention2d(nn.Module):
 
     Notes
     -----
-    Cost for N places: :math:`NC^2(1 + 2/r) + N^2C(1 + 1/r)` multiply-adds,
+    Cost for N positions: :math:`NC^2(1 + 2/r) + N^2C(1 + 1/r)` multiply-adds,
     :math:`C^2(1 + 2/r)` weights, :math:`C(1 + 2/r)` biases and gamma.
     ``forward`` never stores the N x N weights.
 

@@ -44,7 +44,7 @@ class SoftmaxChannelAttention(nn.Module):
 
     Notes
     -----
-    Cost for N places: NC additions, :math:`C^2` multiply-adds and NC to
+    Cost for N positions: NC additions, :math:`C^2` multiply-adds and NC to
     apply the weights; :math:`C^2 + C` weights to learn, against
     :math:`2C^2/r` of squeeze-and-excitation.
 

@@ -184,9 +184,9 @@ class SpatialTransformer(nn.Module):
 class Localization(nn.Module):
     r"""Predict a few numbers from where things are on a map of any size.
 
-    Two convolutions make heat maps. Each is turned into the place
+    Two convolutions make heat maps. Each is turned into the position
     :math:`\sum_p \operatorname{softmax}(h)_p\,(x_p, y_p)` where it is high
-    (a soft arg-max); these places and the mean features go through a hidden
+    (a soft arg-max); these positions and the mean features go through a hidden
     layer with tanh. With ReLU there the whole layer can die, and the
     transformation freezes. The last layer starts at zero.
 
@@ -235,7 +235,7 @@ class Localization(nn.Module):
             cell_centres(columns, heat),
             indexing="ij",
         )
-        places = torch.stack([x_, y], -1).flatten(0, 1)
-        found = (heat @ places).flatten(1)  # (batch, 2 heat_maps)
+        positions = torch.stack([x_, y], -1).flatten(0, 1)
+        found = (heat @ positions).flatten(1)  # (batch, 2 heat_maps)
         summary = torch.cat([features.mean((2, 3)), found], 1)
         return self.numbers(torch.tanh(self.hidden(summary)))

@@ -25,7 +25,7 @@ class SqueezeExcitation(nn.Module):
               + b_2\right), \qquad y_c = s_c\, x_c
 
     The gates do not compete: several channels may be open at once. A gate
-    is one number for the whole map, so it chooses channels, never places.
+    is one number for the whole map, so it chooses channels, never positions.
 
     Both layers have a bias, as in the authors' released networks, in
     torchvision and in timm; the ablations of the paper leave it out.
@@ -51,7 +51,7 @@ class SqueezeExcitation(nn.Module):
 
     Notes
     -----
-    Cost for N places: NC additions, :math:`2C^2/r` multiply-adds and NC to
+    Cost for N positions: NC additions, :math:`2C^2/r` multiply-adds and NC to
     apply the gate; :math:`2C^2/r + C/r + C` weights.
 
     References

@@ -146,7 +146,7 @@ def _tokens(count: int) -> tuple[Tensor, ...]:
 
 
 def _map(count: int) -> tuple[Tensor, ...]:
-    """A map of as many places, at most twice as wide as it is high."""
+    """A map of as many positions, at most twice as wide as it is high."""
     rows = 2 ** (int(math.log2(count)) // 2)
     return (torch.randn(1, WIDTH, rows, count // rows),)
 

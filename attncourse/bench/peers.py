@@ -147,7 +147,7 @@ class Glimpse(nn.Module):
 
 
 class FineOnly(attention.DynamicCapacity):
-    """The fine network of dynamic capacity at every place."""
+    """The fine network of dynamic capacity at every position."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify."""
@@ -346,7 +346,7 @@ def _resized(match: Match, inputs: Inputs, size: str) -> Match:
 
 
 def _layouts(match: Match) -> list[Match]:
-    """On a map with either layout, and on one of a quarter the places."""
+    """On a map with either layout, and on one of a quarter the positions."""
     size = "32 x 256 x 14 x 14"
     small = _resized(match, lambda: (torch.randn(32, 256, 14, 14),), size)
     last = _resized(match, match.inputs, match.size)

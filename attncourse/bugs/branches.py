@@ -29,15 +29,15 @@ class SoftmaxOverChannels(SelectiveKernel):
 
 
 class SoftmaxOverPlaces(MultiScaleAttention):
-    """Wrong: the places of a view compete, not the scales of a place.
+    """Wrong: the positions of a view compete, not the scales of a position.
 
-    The output shrinks by about the number of places, and a place that two
-    scales want gets both.
+    The output shrinks by about the number of positions, and a position that
+    two scales want gets both.
     """
 
     def share(
         self, scores: Float[Tensor, "batch scales height width"]
     ) -> Float[Tensor, "batch scales height width"]:
-        """Share out every scale among the places."""
+        """Share out every scale among the positions."""
         shares: Tensor = scores.flatten(2).softmax(-1)
         return shares.reshape(scores.shape)

@@ -68,16 +68,16 @@ class DeadMaximum(ChannelGate):
 
 
 class DescriptorsOverPlaces(SpatialGate):
-    """Wrong: the spatial gate pools over the places, not the channels.
+    """Wrong: the spatial gate pools over the positions, not the channels.
 
     Averages over height and width know nothing about where. Spread over
-    the map again, they give every place the same gate but for the border.
+    the map again, they give every position the same gate but for the border.
     """
 
     def attend(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Attended:
-        """Gate the places by two numbers for the whole map."""
+        """Gate the positions by two numbers for the whole map."""
         pooled = torch.stack([x.mean((1, 2, 3)), x.amax((1, 2, 3))], dim=1)
         descriptors = pooled[..., None, None].expand(-1, -1, *x.shape[2:])
         gates = torch.sigmoid(self.norm(self.filter(descriptors)))

@@ -59,7 +59,7 @@ class GatesOnColumns(SqueezeExcitation):
 
 
 class SqueezedOverChannels(SqueezeExcitation):
-    """Wrong: the mean is taken over channels and height, not over places.
+    """Wrong: the mean is taken over channels and height, not over positions.
 
     What is left has one number for each column. It fits the hidden layer
     only if the map is as wide as it has channels.

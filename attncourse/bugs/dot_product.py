@@ -38,7 +38,7 @@ def inverted_mask(
     value: Float[Tensor, "*batch keys value_dim"],
     mask: Bool[Tensor, "..."],
 ) -> tuple[Tensor, Tensor]:
-    """Wrong: the places where the mask is True are the ones left out."""
+    """Wrong: the positions where the mask is True are the ones left out."""
     scores = query @ key.mT / query.shape[-1] ** 0.5
     weights = scores.masked_fill(mask, -torch.inf).softmax(-1)
     return weights @ value, weights

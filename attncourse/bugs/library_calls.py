@@ -11,7 +11,7 @@ from attncourse.attention import MultiHeadAttention
 class BatchFirstForgotten(nn.Module):
     """Wrong: nn.MultiheadAttention takes the first axis for the tokens.
 
-    Without ``batch_first=True`` the tokens of one place in all samples
+    Without ``batch_first=True`` the tokens of one position in all samples
     attend to each other, and those of one sample never meet.
     """
 

@@ -20,7 +20,7 @@ class _Explicit(SelfAttention2d):
     ) -> Attended:
         """The same with the weights."""
         query, key, value = (
-            part.flatten(2)  # (batch, width, places)
+            part.flatten(2)  # (batch, width, positions)
             for part in self.project(x).split(self.widths, dim=1)
         )
         weights = self.weights(query.mT @ key)
@@ -28,17 +28,17 @@ class _Explicit(SelfAttention2d):
         return Attended(output, weights.unsqueeze(1))
 
     def weights(
-        self, scores: Float[Tensor, "batch places places"]
-    ) -> Float[Tensor, "batch places places"]:
+        self, scores: Float[Tensor, "batch positions positions"]
+    ) -> Float[Tensor, "batch positions positions"]:
         """Right: each row of scores becomes shares."""
         return scores.softmax(-1)
 
     def mix(
         self,
-        weights: Float[Tensor, "batch places places"],
-        value: Float[Tensor, "batch channels places"],
-    ) -> Float[Tensor, "batch channels places"]:
-        """Right: row i of the weights mixes the values for place i."""
+        weights: Float[Tensor, "batch positions positions"],
+        value: Float[Tensor, "batch channels positions"],
+    ) -> Float[Tensor, "batch channels positions"]:
+        """Right: row i of the weights mixes the values for position i."""
         return value @ weights.mT
 
 
@@ -46,8 +46,8 @@ class SoftmaxOverQueries2d(_Explicit):
     """Wrong: the softmax runs over the queries, so columns sum to one."""
 
     def weights(
-        self, scores: Float[Tensor, "batch places places"]
-    ) -> Float[Tensor, "batch places places"]:
+        self, scores: Float[Tensor, "batch positions positions"]
+    ) -> Float[Tensor, "batch positions positions"]:
         """Share out each key among the queries."""
         return scores.softmax(-2)
 
@@ -56,12 +56,12 @@ class ScoresAsWeights2d(_Explicit):
     """Wrong: the scores are used as weights, without a softmax.
 
     They are neither positive nor do they sum to one, and what they gather
-    grows with the number of places.
+    grows with the number of positions.
     """
 
     def weights(
-        self, scores: Float[Tensor, "batch places places"]
-    ) -> Float[Tensor, "batch places places"]:
+        self, scores: Float[Tensor, "batch positions positions"]
+    ) -> Float[Tensor, "batch positions positions"]:
         """Leave the scores as they are."""
         return scores
 
@@ -69,14 +69,14 @@ class ScoresAsWeights2d(_Explicit):
 class WithoutTranspose2d(_Explicit):
     """Wrong: the weights are not transposed before they mix the values.
 
-    Place i gathers with the weights that others give to it.
+    Position i gathers with the weights that others give to it.
     """
 
     def mix(
         self,
-        weights: Float[Tensor, "batch places places"],
-        value: Float[Tensor, "batch channels places"],
-    ) -> Float[Tensor, "batch channels places"]:
+        weights: Float[Tensor, "batch positions positions"],
+        value: Float[Tensor, "batch channels positions"],
+    ) -> Float[Tensor, "batch channels positions"]:
         """Multiply from the wrong side."""
         return value @ weights
 
@@ -87,22 +87,22 @@ class WithoutShortcut2d(_Explicit):
     def _add(
         self,
         x: Float[Tensor, "batch channels height width"],
-        tokens: Float[Tensor, "batch 1 places channels"],
+        tokens: Float[Tensor, "batch 1 positions channels"],
     ) -> Float[Tensor, "batch channels height width"]:
         return super()._add(x, tokens) - x
 
 
 class FeaturesTimesWeights2d(_Explicit):
-    """Wrong: every place is multiplied by how much the others look at it.
+    """Wrong: every position is multiplied by how much the others look at it.
 
-    That is a gate. It can make a place louder, but brings nothing from one
-    place to another, which is what the layer is for.
+    That is a gate. It can make a position louder, but brings nothing from one
+    position to another, which is what the layer is for.
     """
 
     def mix(
         self,
-        weights: Float[Tensor, "batch places places"],
-        value: Float[Tensor, "batch channels places"],
-    ) -> Float[Tensor, "batch channels places"]:
-        """Gate each place."""
+        weights: Float[Tensor, "batch positions positions"],
+        value: Float[Tensor, "batch channels positions"],
+    ) -> Float[Tensor, "batch channels positions"]:
+        """Gate each position."""
         return value * weights.mean(1, keepdim=True)

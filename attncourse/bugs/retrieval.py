@@ -105,7 +105,7 @@ class ShiftedGallery(GalleryAttention):
         queries: Float[Tensor, "queries dim"],
         items: Float[Tensor, "items dim"],
     ) -> Tensor:
-        """Attend to items one place off."""
+        """Attend to items one position off."""
         scale = queries.shape[1] ** 0.5
         scaled = scale * items[None]
         found = self.attention(

@@ -179,8 +179,8 @@ class PositionsOfTheBatch(SingleHead):
         mask: Bool[Tensor, "batch queries keys"] | None = None,
     ) -> Float[Tensor, "batch tokens dim"]:
         """Number the samples and attend."""
-        places = torch.arange(x.shape[0], device=x.device)
-        return super().forward(x + self.position(places)[:, None], mask)
+        positions = torch.arange(x.shape[0], device=x.device)
+        return super().forward(x + self.position(positions)[:, None], mask)
 
 
 class OnePositionForAll(SingleHead):

@@ -1,4 +1,4 @@
-"""Hide places of the keys from a module, and see whether it notices."""
+"""Hide positions of the keys from a module, and see whether it notices."""
 
 import inspect
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from attncourse.checkup.trace import flat
 
 @dataclass(frozen=True)
 class Masked:
-    """How to mask the last places of the keys of this module."""
+    """How to mask the last positions of the keys of this module."""
 
     key: int | str
     shape: tuple[int, ...]
     batch: int
-    hidden: Tensor  # places of the keys, True where hidden
+    hidden: Tensor  # positions of the keys, True where hidden
     meaning: str  # what True does: keep or block; or numbers to add
 
     @property
@@ -31,7 +31,7 @@ class Masked:
         meaning: str = "",
         dtype: torch.dtype | None = None,
     ) -> Tensor:
-        """A mask that hides these places, of sample 0 alone if it can."""
+        """A mask that hides these positions, of sample 0 alone if it can."""
         meaning = meaning or self.meaning
         wide = (
             hidden.reshape(self.shape[-1:])
@@ -55,14 +55,14 @@ def run_masked(
     meaning: str,
     inputs: Inputs | None = None,
 ) -> Tensor:
-    """The first output where these places are hidden."""
+    """The first output where these positions are hidden."""
     given = dict(subject.inputs if inputs is None else inputs)
     given[tried.key] = tried.mask(hidden, meaning, subject.first.dtype)
     return flat(subject.run(given, unfuse=True))[0]
 
 
 def leak(subject: Subject, tried: Masked, meaning: str) -> float:
-    """How much a change of hidden places changes the visible output."""
+    """How much a change of hidden positions changes the visible output."""
     before = run_masked(subject, tried, tried.hidden, meaning)
     changed = dict(subject.inputs)
     for key in _key_names(subject):
@@ -84,7 +84,7 @@ def leak(subject: Subject, tried: Masked, meaning: str) -> float:
 
 
 def _change(subject: Subject, value: Tensor, hidden: Tensor) -> Tensor:
-    """Other numbers at the hidden places of an input that holds keys."""
+    """Other numbers at the hidden positions of an input that holds keys."""
     if value.ndim == 4:
         return value + hidden.reshape(value.shape[2:]).to(value)
     axis = 1 - subject.batch_axis
@@ -136,8 +136,8 @@ def supply_mask(subject: Subject) -> None:
     if name is None or subject.first.ndim not in {3, 4}:
         return
     parameter = inspect.signature(subject.module.forward).parameters.get(name)
-    place = _position(subject, name)
-    given = name in subject.inputs or place in subject.inputs
+    position = _position(subject, name)
+    given = name in subject.inputs or position in subject.inputs
     if parameter is None or parameter.default is not parameter.empty or given:
         return
     tried = fitting(subject, name)
@@ -152,7 +152,7 @@ def supply_mask(subject: Subject) -> None:
 
 
 def _position(subject: Subject, name: str) -> int | None:
-    """The place of a parameter among the positional ones."""
+    """The position of a parameter among the positional ones."""
     names = list(inspect.signature(subject.module.forward).parameters)
     return names.index(name) if name in names else None
 
@@ -161,8 +161,12 @@ def fitting(subject: Subject, name: str) -> Masked | None:
     """The first usual shape and type of mask that the module takes."""
     first = subject.first
     keys = subject.inputs[_key_names(subject)[0]]
-    place = _position(subject, name)
-    key = name if place is None or place not in subject.inputs else place
+    position = _position(subject, name)
+    key = (
+        name
+        if position is None or position not in subject.inputs
+        else position
+    )
     given = subject.inputs.get(key)
     batch = subject.batch
     if first.ndim == 4:

@@ -366,7 +366,12 @@ class Subject:
             parameters = inspect.signature(self.module.forward).parameters
         except (TypeError, ValueError):
             return None
-        return next((name for name in MASKS if name in parameters), None)
+        taken = (  # one that may only be None is there to be refused
+            name
+            for name in MASKS
+            if name in parameters and parameters[name].annotation is not None
+        )
+        return next(taken, None)
 
 
 def is_float(value: Any) -> bool:

@@ -63,7 +63,7 @@ class Use:
     total: Tensor
     whole: bool
     across: Tensor | None = None
-    averaged_over: int = 1  # places, where a mean stands for the sum
+    averaged_over: int = 1  # positions, where a mean stands for the sum
 
 
 @dataclass

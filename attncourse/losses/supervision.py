@@ -1,7 +1,7 @@
-"""Telling a map where to look: losses against an answer key.
+"""Telling a map where to look: losses against an ground-truth mask.
 
 The map may be coarser or finer than the mask, in any ratio: the target of
-a place is the share of its area that the mask covers.
+a position is the share of its area that the mask covers.
 """
 
 import torch
@@ -23,7 +23,7 @@ def attention_kl(
        D(t \,\|\, \alpha) = \sum_p t_p \log \frac{t_p}{\alpha_p},
        \qquad t_p = \frac{c_p}{\sum_q c_q}
 
-    with :math:`c_p` the share of place :math:`p` that the mask covers. Zero
+    with :math:`c_p` the share of position :math:`p` that the mask covers. Zero
     where the map is spread over the mask evenly, and nowhere else. It is
     meant for weights behind a softmax; for gates, each on its own between
     zero and one, take :func:`attention_bce`.
@@ -35,13 +35,13 @@ def attention_kl(
         over. A weight of zero counts as the smallest normal number, so the
         loss is finite.
     masks
-        Answer keys, True inside.
+        Ground-truth masks, True inside.
 
     Returns
     -------
     Tensor
         One divergence for each sample, in nats. Take the mean of those
-        whose answer key is known.
+        whose ground-truth mask is known.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def attention_bce(
        -\frac{1}{N} \sum_p \bigl(c_p \log w_p
        + (1 - c_p) \log (1 - w_p)\bigr)
 
-    with :math:`c_p` the share of place :math:`p` that the mask covers. It
+    with :math:`c_p` the share of position :math:`p` that the mask covers. It
     is meant for gates between zero and one, such as those of
     :class:`~attncourse.attention.SpatialGate`, and asks each to be open
     inside and closed outside. Weights behind a softmax cannot be: they
@@ -94,12 +94,12 @@ def attention_bce(
     weights
         Gates. Heads are averaged over.
     masks
-        Answer keys, True inside.
+        Ground-truth masks, True inside.
 
     Returns
     -------
     Tensor
-        One mean over the places for each sample, in nats. Logarithms end
+        One mean over the positions for each sample, in nats. Logarithms end
         at -100, so the loss is finite.
 
     Raises

@@ -40,14 +40,14 @@ def attention_resnet(
         18, 50 or 101 layers.
     in_branch
         Called with a number of channels, returns the attention for the
-        residual branch of a block, before the addition. This is the place
+        residual branch of a block, before the addition. This is the position
         of gates (``SqueezeExcitation``, ``EfficientChannelAttention``,
         ``CBAM``): behind the addition they would shrink the shortcut too.
     after_stage
         Called in the same way, once for each stage: attention behind its
-        last block. This is the place of pairwise attention
+        last block. This is the position of pairwise attention
         (``SelfAttention2d``, ``NonLocal2d``), which adds to the map by
-        itself. Its cost grows with the square of the places: choose late
+        itself. Its cost grows with the square of the positions: choose late
         stages.
     stages
         Stages that get attention, 1 to 4. Stage s has 1 / 2^(s + 1) of the
@@ -58,7 +58,7 @@ def attention_resnet(
     small_images
         Begin with a 3 x 3 convolution of stride 1 and no pooling, for
         images of about 32 pixels, which the usual beginning would bring to
-        a single place.
+        a single position.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def attention_resnet(
     ----------
     He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition",
     CVPR 2016; Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR
-    2018 (the place in the branch); Wang, Girshick, Gupta and He, "Non-local
-    Neural Networks", CVPR 2018 (the place in the stage).
+    2018 (the position in the branch); Wang, Girshick, Gupta and He, "Non-local
+    Neural Networks", CVPR 2018 (the position in the stage).
     """
     if depth not in BUILDERS:
         raise ValueError(f"depth must be one of {[*BUILDERS]}, got {depth}")

@@ -1,7 +1,7 @@
 """A small self-attention GAN that draws images of a class.
 
 Both networks are normalised by their spectral norm, and each has one layer
-of self-attention where the map is large enough to have distant places. The
+of self-attention where the map is large enough to have distant positions. The
 losses are :func:`~attncourse.losses.discriminator_hinge` and
 :func:`~attncourse.losses.generator_hinge`; the paper takes Adam with betas
 (0.0, 0.9), and a learning rate of 4e-4 for the discriminator and 1e-4 for the
@@ -205,7 +205,7 @@ class ConditionalBatchNorm2d(nn.Module):
         x: Float[Tensor, "batch channels height width"],
         labels: Int64[Tensor, " batch"],
     ) -> Float[Tensor, "batch channels height width"]:
-        """Normalise over the batch and the places of each channel."""
+        """Normalise over the batch and the positions of each channel."""
         scale = self.scale[labels][..., None, None]
         shift = self.shift[labels][..., None, None]
         normalised: Tensor = scale * self.norm(x) + shift
@@ -246,7 +246,7 @@ class GeneratorBlock(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions, a shortcut, and averages of 2 x 2 places.
+    """Two convolutions, a shortcut, and averages of 2 x 2 positions.
 
     Parameters
     ----------

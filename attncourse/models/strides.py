@@ -13,7 +13,7 @@ Padding = Literal["zeros", "circular"]
 
 
 class BlurredStride(nn.Module):
-    """Blur with (1, 2, 1) / 4 along both axes, then take every second position.
+    """Blur with (1, 2, 1) / 4 along both axes, then take every second one.
 
     References
     ----------

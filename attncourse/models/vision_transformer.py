@@ -238,7 +238,7 @@ class SinusoidalPositions2d(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
-        """Add to each place the code of its row and column."""
+        """Add to each position the code of its row and column."""
         codes = sinusoidal_positions_2d(x.shape[2], x.shape[3], x.shape[1])
         placed: Tensor = codes.to(x).mT.unflatten(1, x.shape[2:])
         return x + placed

@@ -52,7 +52,7 @@ class Descriptor(nn.Module):
 
 
 class SoftplusPooling2d(nn.Module):
-    r"""Sum the directions of all places, each as much as it matters.
+    r"""Sum the directions of all positions, each as much as it matters.
 
     .. math::
 
@@ -60,7 +60,7 @@ class SoftplusPooling2d(nn.Module):
        \bigr), \qquad v = \sum_i w_i \frac{x_i}{\|x_i\|}
 
     The weights are not negative and do not compete: an image may have many
-    places that matter, or none. The score of a place sees its full
+    positions that matter, or none. The score of a position sees its full
     vector, the sum its direction alone.
 
     Parameters
@@ -77,7 +77,7 @@ class SoftplusPooling2d(nn.Module):
 
     Notes
     -----
-    Cost for N places: N(Ca + a + C) multiply-adds; a(C + 2) + 1 weights.
+    Cost for N positions: N(Ca + a + C) multiply-adds; a(C + 2) + 1 weights.
 
     References
     ----------

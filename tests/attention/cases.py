@@ -101,7 +101,7 @@ CASES = [
     ),
     Case(
         "GeneralizedMeanPooling",
-        attention.GeneralizedMeanPooling,
+        lambda: attention.GeneralizedMeanPooling(),
         shapes=((7, 11, 13),),
         other=((7, 5, 3),),
         weights=(1, 11, 13),
@@ -147,8 +147,8 @@ CASES = [
         skip={
             "gradients_are_those_of_the_function": "the saliency is not "
             "differentiated; see test_dynamic_capacity.py for the logits",
-            "autocast_to_bfloat16_stays_close": "where two places are about "
-            "as salient, rounding decides which one is refined",
+            "autocast_to_bfloat16_stays_close": "where two positions are "
+            "about as salient, rounding decides which one is refined",
         },
     ),
     Case(

@@ -25,13 +25,13 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def shuffled_places(x: Tensor) -> Tensor:
+def shuffled_positions(x: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(x.shape[2] * x.shape[3], generator=generator)
     return x.flatten(2)[..., order].unflatten(2, x.shape[2:])
 
 
-def contract_gate_is_the_same_at_every_place(module: nn.Module) -> None:
+def contract_gate_is_the_same_at_every_position(module: nn.Module) -> None:
     """As wide as it has channels, so that no broadcast can fail."""
     x = noise(2, CHANNELS, 11, CHANNELS)
     ratio = scrambled(module)(x) / x
@@ -42,7 +42,7 @@ def contract_gates_ignore_where(module: nn.Module) -> None:
     x = noise(2, CHANNELS, 11, CHANNELS)
     module = scrambled(module)
     _, gates = module.attend(x)
-    _, again = module.attend(shuffled_places(x))
+    _, again = module.attend(shuffled_positions(x))
     assert_close(gates, again)
 
 
@@ -60,7 +60,7 @@ def contract_samples_do_not_mix(module: nn.Module) -> None:
 
 
 CONTRACTS = [
-    contract_gate_is_the_same_at_every_place,
+    contract_gate_is_the_same_at_every_position,
     contract_gates_ignore_where,
     contract_gates_depend_on_the_map,
     contract_samples_do_not_mix,

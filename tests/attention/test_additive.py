@@ -100,7 +100,7 @@ def contract_constant_scores_average(kind: type) -> None:
     assert_close(pooled, x.mean((2, 3)))
 
 
-def contract_one_place_can_take_all(kind: type) -> None:
+def contract_one_position_can_take_all(kind: type) -> None:
     module = kind(1, 1).double()
     nn.init.ones_(module.hidden.weight)
     nn.init.zeros_(module.hidden.bias)
@@ -112,7 +112,7 @@ def contract_one_place_can_take_all(kind: type) -> None:
 
 
 def contract_columns_compete(kind: type) -> None:
-    """A place that scores higher must draw weight from other columns."""
+    """A position that scores higher must draw weight from other columns."""
     module = scrambled(kind(5, 3))
     x = tokens(1, 5, 7, 11)
     _, before = module.attend(x)
@@ -125,7 +125,7 @@ def contract_columns_compete(kind: type) -> None:
 CONTRACTS = [
     contract_weights_sum_to_one,
     contract_constant_scores_average,
-    contract_one_place_can_take_all,
+    contract_one_position_can_take_all,
     contract_columns_compete,
 ]
 
@@ -146,7 +146,7 @@ def test_the_contract_rejects_a_mean_after_the_softmax() -> None:
         contract_constant_scores_average(wrong.MeanAfterSoftmaxPooling2d)
 
 
-def test_pooling_equals_a_loop_over_places() -> None:
+def test_pooling_equals_a_loop_over_positions() -> None:
     module = scrambled(AdditivePooling2d(5, 3))
     x = tokens(2, 5, 7, 11)
     pooled, weights = module.attend(x)
@@ -155,13 +155,13 @@ def test_pooling_equals_a_loop_over_places() -> None:
         powers = 0.0
         for row in range(7):
             for column in range(11):
-                place = x[b, :, row, column]
+                position = x[b, :, row, column]
                 hidden = torch.tanh(
-                    module.hidden.weight[:, :, 0, 0] @ place
+                    module.hidden.weight[:, :, 0, 0] @ position
                     + module.hidden.bias
                 )
                 power = (module.score.weight[0, :, 0, 0] @ hidden).exp()
-                total += power * place
+                total += power * position
                 powers += power
         assert_close(pooled[b], total / powers)
     assert weights.shape == (2, 1, 7, 11)
@@ -169,7 +169,7 @@ def test_pooling_equals_a_loop_over_places() -> None:
 
 @given(seed=st.integers(0, 2**16))
 @settings(deadline=None)
-def test_shuffling_the_places_changes_nothing(seed: int) -> None:
+def test_shuffling_the_positions_changes_nothing(seed: int) -> None:
     torch.manual_seed(seed)
     module = scrambled(AdditivePooling2d(5, 3))
     x = tokens(2, 5, 7, 11)
@@ -209,7 +209,7 @@ def test_blocks_make_no_difference(
     assert_close(weights[:, 0], scores.softmax(-1))
 
 
-def test_masked_places_are_left_out_of_the_pooled_vector() -> None:
+def test_masked_positions_are_left_out_of_the_pooled_vector() -> None:
     module = scrambled(AdditivePooling2d(5, 3))
     x = tokens(2, 5, 7, 11)
     mask = torch.zeros(2, 1, 7, 11, dtype=torch.bool)
@@ -241,6 +241,14 @@ def test_tokens_that_do_not_fit_are_refused() -> None:
         module(query, key, key[:, :10])
     with pytest.raises(ValueError, match="same batch size, got 1, 2 and 2"):
         module(query[:1], key, key)
+    with pytest.raises(ValueError, match=r"^query .*, 3\), got \(2, 2, 2\)"):
+        module(query[..., :2], key, key)
+    with pytest.raises(ValueError, match=r"^key .*, 5\), got \(2, 11, 4\)"):
+        module(query, key[..., :4], key)
+    per_key = torch.ones(2, 11, dtype=torch.bool)
+    short = torch.cat([query, query], 1)
+    with pytest.raises(ValueError, match=r"write `mask\[:, None, None, :\]`$"):
+        module(short, key, key, per_key)
     two_heads = torch.ones(2, 2, 2, 11, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"broadcast to \(2, 1, 2, 11\)"):
         module(query, key, key, two_heads)

@@ -37,7 +37,7 @@ def test_it_equals_torch_with_the_query_as_only_token() -> None:
     assert_close(ours(x), pooled)
 
 
-def test_shuffling_the_places_changes_nothing() -> None:
+def test_shuffling_the_positions_changes_nothing() -> None:
     ours = AttentionPooling(14, 2).double()
     x = torch.randn(3, 14, 5, 7, dtype=torch.float64)
     shuffled = x.flatten(2)[..., torch.randperm(35)].unflatten(2, (5, 7))

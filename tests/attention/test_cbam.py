@@ -8,7 +8,7 @@ from attncourse import watch
 from attncourse.attention import CBAM, ChannelGate, SpatialGate
 from attncourse.bugs import cbam as wrong
 from tests.attention import contracts
-from tests.attention.contracts import noise, scrambled, shuffled_places
+from tests.attention.contracts import noise, scrambled, shuffled_positions
 
 
 def contract_one_perceptron(kind: type[ChannelGate]) -> None:
@@ -83,7 +83,7 @@ def test_wrong_channel_gates_are_rejected(contract, exhibit: type) -> None:
         contract(exhibit)
 
 
-def contract_gates_follow_the_places(kind: type[SpatialGate]) -> None:
+def contract_gates_follow_the_positions(kind: type[SpatialGate]) -> None:
     """Rolling the map rolls the gates, away from the border."""
     module = scrambled(kind(3))
     x = noise(2, 5, 11, 13)
@@ -93,13 +93,13 @@ def contract_gates_follow_the_places(kind: type[SpatialGate]) -> None:
     assert gates[..., 1:8, 1:9].std() > 1e-3
 
 
-def test_the_spatial_gate_follows_the_places() -> None:
-    contract_gates_follow_the_places(SpatialGate)
+def test_the_spatial_gate_follows_the_positions() -> None:
+    contract_gates_follow_the_positions(SpatialGate)
 
 
-def test_pooling_over_the_places_is_rejected() -> None:
+def test_pooling_over_the_positions_is_rejected() -> None:
     with pytest.raises(AssertionError):
-        contract_gates_follow_the_places(wrong.DescriptorsOverPlaces)
+        contract_gates_follow_the_positions(wrong.DescriptorsOverPlaces)
 
 
 def test_the_spatial_gate_ignores_the_order_of_channels() -> None:
@@ -108,7 +108,7 @@ def test_the_spatial_gate_ignores_the_order_of_channels() -> None:
     _, gates = module.attend(x)
     _, again = module.attend(x[:, [4, 0, 3, 1, 2]])
     assert_close(gates, again)
-    _, moved = module.attend(shuffled_places(x))
+    _, moved = module.attend(shuffled_positions(x))
     assert not torch.allclose(gates, moved)
 
 
@@ -253,3 +253,13 @@ def test_bad_input_is_refused() -> None:
         SpatialGate()(torch.randn(14, 5, 3))
     with pytest.raises(ValueError, match=r"\(batch, 16, height, width"):
         CBAM(16)(torch.randn(2, 14, 5, 3))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace", "ignore:Converting")
+@pytest.mark.usefixtures("as_shipped")
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_trace_is_the_same_with_and_without_gradients(grad: bool) -> None:
+    module = CBAM(14, 2).eval()
+    x = torch.randn(2, 14, 5, 3, requires_grad=grad)
+    traced = torch.jit.trace(module, x)
+    assert_close(traced(x), module(x))

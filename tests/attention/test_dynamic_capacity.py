@@ -31,24 +31,24 @@ def test_all_patches_are_the_fine_network(patches: int) -> None:
     assert_close(net(x), net.top(net.fine_map(x)))
 
 
-def test_chosen_places_are_fine_and_the_others_coarse() -> None:
+def test_chosen_positions_are_fine_and_the_others_coarse() -> None:
     net, x = network(4), images()
     seen = net.look(x)
     coarse = net.coarse(x).flatten(2)
     fine = net.fine_map(x).flatten(2)
     mixed = coarse.clone()
-    for sample, places in enumerate(seen.chosen):
-        mixed[sample, :, places] = fine[sample, :, places]
+    for sample, positions in enumerate(seen.chosen):
+        mixed[sample, :, positions] = fine[sample, :, positions]
     assert_close(seen.logits, net.top(mixed.unflatten(2, (3, 5))))
 
 
-def test_the_most_salient_places_are_chosen() -> None:
+def test_the_most_salient_positions_are_chosen() -> None:
     seen = network(4).look(images())
     flat = seen.saliency.flatten(1)
-    for sample, places in enumerate(seen.chosen):
+    for sample, positions in enumerate(seen.chosen):
         others = torch.ones(15, dtype=torch.bool)
-        others[places] = False
-        assert flat[sample, places].min() >= flat[sample, others].max()
+        others[positions] = False
+        assert flat[sample, positions].min() >= flat[sample, others].max()
 
 
 def test_saliency_is_the_norm_of_the_slope_of_the_entropy() -> None:

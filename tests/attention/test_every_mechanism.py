@@ -177,7 +177,7 @@ def test_it_can_be_copied_pickled_and_loaded(case: Case) -> None:
         assert_close(other(*inputs), module(*inputs))
 
 
-def test_a_masked_place_has_no_say(masked_case: Case) -> None:
+def test_a_masked_position_has_no_say(masked_case: Case) -> None:
     case = masked_case
     module = case.module().double()
     inputs = case.inputs(dtype=torch.float64)
@@ -282,6 +282,30 @@ def test_one_is_enough_of_everything(build, shapes) -> None:
     output = module(*(torch.randn(2, *shape) for shape in shapes))
     assert output.shape[0] == 2
     assert output.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda **made: attention.SqueezeExcitation(14, 2, **made),
+        lambda **made: attention.EfficientChannelAttention(14, **made),
+        lambda **made: attention.SoftmaxChannelAttention(14, **made),
+        lambda **made: attention.ChannelGate(14, 2, **made),
+        lambda **made: attention.SpatialGate(**made),
+        lambda **made: attention.CBAM(14, 2, **made),
+        lambda **made: attention.SelfAttention2d(14, 2, **made),
+        lambda **made: attention.NonLocal2d(14, 2, **made),
+    ],
+)
+def test_parameters_are_made_where_and_as_asked(build) -> None:
+    module = build(device="meta", dtype=torch.float64)
+    values = [*module.parameters(), *module.buffers()]
+    assert all(value.device.type == "meta" for value in values)
+    assert all(
+        value.dtype == torch.float64
+        for value in values
+        if value.is_floating_point()
+    )
 
 
 @pytest.mark.gpu

@@ -44,7 +44,7 @@ def test_additive_scores_of_no_queries() -> None:
 
 @pytest.mark.usefixtures("as_shipped")
 def test_mixture_wants_a_weight_for_each_map() -> None:
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         _kernels.mixture(noise(2, 1).unbind(), noise(3, 1).unbind())
 
 

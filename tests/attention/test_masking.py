@@ -9,16 +9,16 @@ from attncourse.attention.masking import check_mask, masked_softmax
 
 @given(
     rows=st.integers(1, 7),
-    places=st.integers(1, 11),
+    positions=st.integers(1, 11),
     keep=st.floats(0, 1),
     seed=st.integers(0, 2**16),
 )
 def test_rows_sum_to_one_or_to_zero(
-    rows: int, places: int, keep: float, seed: int
+    rows: int, positions: int, keep: float, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    scores = 10 * torch.randn(rows, places, dtype=torch.float64)
-    mask = torch.rand(rows, places) < keep
+    scores = 10 * torch.randn(rows, positions, dtype=torch.float64)
+    mask = torch.rand(rows, positions) < keep
     weights = masked_softmax(scores, mask)
     assert_close(weights.sum(-1), mask.any(-1).double())
     assert (weights[~mask] == 0).all()

@@ -9,7 +9,7 @@ from attncourse.bugs import branches as wrong
 from tests.attention.contracts import noise, scrambled
 
 
-def contract_scales_share_every_place(
+def contract_scales_share_every_position(
     kind: type[MultiScaleAttention],
 ) -> None:
     module = scrambled(kind(3, (1.0, 0.5, 0.25)))
@@ -29,7 +29,7 @@ def contract_what_looks_the_same_at_all_scales_stays(
 
 
 CONTRACTS = [
-    contract_scales_share_every_place,
+    contract_scales_share_every_position,
     contract_what_looks_the_same_at_all_scales_stays,
 ]
 
@@ -40,7 +40,7 @@ def test_it_keeps_the_contract(contract) -> None:
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
-def test_a_softmax_over_places_is_rejected(contract) -> None:
+def test_a_softmax_over_positions_is_rejected(contract) -> None:
     with pytest.raises(AssertionError):
         contract(wrong.SoftmaxOverPlaces)
 
@@ -61,7 +61,7 @@ def test_it_equals_the_formula() -> None:
 
 
 def averaged(x: Tensor, height: int, width: int) -> Tensor:
-    """The mean of every area that one place of the view stands for."""
+    """The mean of every area that one position of the view stands for."""
 
     def areas(length: int, pieces: int) -> list[slice]:
         return [
@@ -116,7 +116,7 @@ def test_the_shared_network_is_a_convolution_with_relu() -> None:
 
 
 def test_a_coarser_view_sees_further() -> None:
-    """One place, seen at 1, reaches 3x3 places; at 1/4 it reaches 12."""
+    """One position, seen at 1, reaches 3x3 positions; at 1/4 it reaches 12."""
     module = scrambled(MultiScaleAttention(3, (1.0, 0.25)))
     x = noise(1, 3, 32, 48)
     changed = x.clone()
@@ -129,7 +129,7 @@ def test_a_coarser_view_sees_further() -> None:
     assert reach[1] >= 100
 
 
-def test_far_places_do_not_compete() -> None:
+def test_far_positions_do_not_compete() -> None:
     module = scrambled(MultiScaleAttention(3))
     x = noise(1, 3, 31, 37)
     changed = x.clone()

@@ -179,6 +179,37 @@ def test_a_mask_of_three_axes_is_ambiguous_and_refused() -> None:
     assert_close(full, ours(x))
 
 
+@pytest.mark.usefixtures("as_shipped")
+def test_what_torch_would_refuse_later_is_refused_by_name() -> None:
+    ours = MultiHeadAttention(14, 2)
+    x = torch.randn(3, 5, 14)
+    for call in (ours, ours.attend):
+        with pytest.raises(ValueError, match=r"^query .* 14\), got \(3, 5, 7"):
+            call(x[..., :7])
+        with pytest.raises(ValueError, match=r"^key .*, 14\), got \(3, 5, 7"):
+            call(x, x[..., :7])
+        with pytest.raises(ValueError, match=r"^value .*, 14\), got \(5, 14"):
+            call(x, x, x[0])
+        with pytest.raises(ValueError, match=r"^query .*ndarray; .*as_tensor"):
+            call(x.numpy())
+        with pytest.raises(ValueError, match=r"^query .*int64; .*\.float\(\)"):
+            call(x.long())
+
+
+@pytest.mark.usefixtures("as_shipped")
+def test_padding_is_masked_in_our_way() -> None:
+    ours = MultiHeadAttention(14, 2)
+    x = torch.randn(3, 5, 14)
+    padding = torch.zeros(3, 5, dtype=torch.bool)
+    padding[:, 3:] = True
+    for call in (ours, ours.attend):
+        with pytest.raises(ValueError, match=r"=~key_padding_mask\[:, None"):
+            call(x, key_padding_mask=padding)
+        with pytest.raises(ValueError, match=r"`mask\[:, None, None, :\]`$"):
+            call(x, mask=~padding)
+    assert_close(ours(x, mask=~padding[:, None, None, :]), ours(x, x[:, :3]))
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("layout", ["contiguous", "transposed", "sliced"])
 def test_without_weights_no_pair_is_stored(masked: bool, layout: str) -> None:

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from attncourse.attention import NonLocal2d
-from tests.attention.contracts import noise, scrambled, shuffled_places
+from tests.attention.contracts import noise, scrambled, shuffled_positions
 
 
 def parts(module: NonLocal2d, x: torch.Tensor) -> list[torch.Tensor]:
@@ -81,7 +81,7 @@ def test_without_softmax_it_equals_the_formula(pool: int) -> None:
 
 
 def test_without_softmax_a_larger_map_gathers_no_more() -> None:
-    """Dividing by the number of places makes the sum a mean."""
+    """Dividing by the number of positions makes the sum a mean."""
     module = scrambled(NonLocal2d(6, 2, softmax=False))
     x = noise(2, 6, 5, 7)
     larger = module(x.repeat(1, 1, 3, 2))
@@ -110,10 +110,10 @@ def test_first_the_norm_learns_and_then_the_rest() -> None:
 
 
 @pytest.mark.parametrize("softmax", [False, True])
-def test_permuting_the_places_permutes_the_output(softmax: bool) -> None:
+def test_permuting_the_positions_permutes_the_output(softmax: bool) -> None:
     module = scrambled(NonLocal2d(6, 2, softmax=softmax))
     x = noise(2, 6, 5, 7)
-    assert_close(module(shuffled_places(x)), shuffled_places(module(x)))
+    assert_close(module(shuffled_positions(x)), shuffled_positions(module(x)))
 
 
 def test_pooling_leaves_a_quarter_of_the_keys_and_no_border() -> None:
@@ -122,7 +122,7 @@ def test_pooling_leaves_a_quarter_of_the_keys_and_no_border() -> None:
     _, weights = module.attend(x)
     assert weights.shape == (2, 1, 35, 3 * 4)
     changed = x.clone()
-    changed[..., -1, -1] += 9  # the last place stands in a cut square
+    changed[..., -1, -1] += 9  # the last position stands in a cut square
     _, moved = module.attend(changed)
     assert not torch.allclose(weights[:, :, 0], moved[:, :, 0])
 
@@ -143,7 +143,7 @@ def test_without_weights_no_pair_is_stored(
     assert "aten::_scaled_dot_product_attention_math" not in used
 
 
-def test_without_softmax_the_cost_is_linear_in_the_places() -> None:
+def test_without_softmax_the_cost_is_linear_in_the_positions() -> None:
     module = NonLocal2d(4, softmax=False).to("meta")
     costs = []
     for side in (8, 16):

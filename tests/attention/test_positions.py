@@ -58,7 +58,7 @@ def test_two_dimensions_equal_timm_up_to_the_order_of_channels() -> None:
         assert any(torch.allclose(block, part, atol=1e-6) for part in parts)
 
 
-def test_all_places_have_codes_of_their_own() -> None:
+def test_all_positions_have_codes_of_their_own() -> None:
     codes = sinusoidal_positions_2d(11, 13, 16)
     assert torch.cdist(codes, codes).fill_diagonal_(9).min() > 0.1
 
@@ -94,7 +94,7 @@ def test_an_empty_size_is_refused(build, came: str) -> None:
         build()
 
 
-def test_a_single_place_has_a_position() -> None:
+def test_a_single_position_has_a_position() -> None:
     assert_close(sinusoidal_positions(1, 2), torch.tensor([[0.0, 1.0]]))
     assert LearnedPositions2d(1, 1, 1)(torch.zeros(2, 1, 1, 1)).any()
     assert RelativePositionBias2d(1, 1, 1)().shape == (1, 1, 1)
@@ -268,9 +268,15 @@ def test_rotary_equals_complex_multiplication() -> None:
     x = torch.randn(2, 3, 15, 8)
     turned = module(x, 3, 5)
     pairs = torch.view_as_complex(x.unflatten(-1, (4, 2)).contiguous())
-    place = torch.arange(15)
+    position = torch.arange(15)
     angle = torch.stack(
-        [place // 5, (place // 5) / 100, place % 5, (place % 5) / 100], -1
+        [
+            position // 5,
+            (position // 5) / 100,
+            position % 5,
+            (position % 5) / 100,
+        ],
+        -1,
     )
     expected = torch.view_as_real(
         pairs * torch.polar(torch.ones(15, 4), angle)
@@ -278,7 +284,7 @@ def test_rotary_equals_complex_multiplication() -> None:
     assert_close(turned, expected.flatten(-2))
 
 
-def test_rotary_keeps_the_type_and_leaves_the_first_place_alone() -> None:
+def test_rotary_keeps_the_type_and_leaves_the_first_position_alone() -> None:
     x = torch.randn(2, 3, 15, 8, dtype=torch.bfloat16)
     turned = RotaryPositions2d(8)(x, 3, 5)
     assert turned.dtype == torch.bfloat16
@@ -286,7 +292,7 @@ def test_rotary_keeps_the_type_and_leaves_the_first_place_alone() -> None:
 
 
 @pytest.mark.usefixtures("as_shipped")
-def test_rotary_wants_one_token_for_each_place() -> None:
+def test_rotary_wants_one_token_for_each_position() -> None:
     with pytest.raises(ValueError, match=r"\(15, 8\) .* 3 x 5, got .*14, 8"):
         RotaryPositions2d(8)(torch.randn(2, 3, 14, 8), 3, 5)
 
@@ -298,7 +304,7 @@ def test_attention_with_rotary_positions_ignores_a_common_shift() -> None:
     x = torch.randn(2, 15, 16)
     near = attention(x, rotate=lambda heads: rotary(heads, 3, 5))
     assert not torch.allclose(near, attention(x))
-    # Two places one row apart attend alike wherever the pair stands.
+    # Two positions one row apart attend alike wherever the pair stands.
     canvas = torch.zeros(2, 5, 5, 16)
     canvas[:, 1:4] = x.unflatten(1, (3, 5))
     real = torch.zeros(5, 5, dtype=torch.bool)
@@ -311,7 +317,7 @@ def test_attention_with_rotary_positions_ignores_a_common_shift() -> None:
     assert_close(moved[:, 5:20], near)
 
 
-def test_shuffling_places_is_noticed_only_with_positions() -> None:
+def test_shuffling_positions_is_noticed_only_with_positions() -> None:
     attention = MultiHeadAttention(16, 2).double()
     x = torch.randn(2, 15, 16, dtype=torch.float64)
     order = torch.randperm(15)

@@ -79,9 +79,9 @@ def test_an_image_no_larger_than_one_coarse_pixel_can_be_read() -> None:
 @pytest.mark.parametrize("reader", [GlimpseReader(4), GaussianReader(4)])
 def test_readers_make_nothing_on_another_device(reader) -> None:
     x = ramp().to("meta")
-    told = x.new_zeros(1, reader.numbers)
-    assert reader.read(x, told).device.type == "meta"
-    assert reader.footprint(told, (16, 24)).device.type == "meta"
+    glimpse = x.new_zeros(1, reader.numbers)
+    assert reader.read(x, glimpse).device.type == "meta"
+    assert reader.footprint(glimpse, (16, 24)).device.type == "meta"
 
 
 def test_outside_the_image_is_zero() -> None:
@@ -93,8 +93,8 @@ def test_outside_the_image_is_zero() -> None:
 
 
 def test_the_footprint_lies_under_the_finest_patch() -> None:
-    told = centre_of(7, 10, 16, 24)
-    found = GlimpseReader(4, 2).footprint(told, (16, 24))
+    glimpse = centre_of(7, 10, 16, 24)
+    found = GlimpseReader(4, 2).footprint(glimpse, (16, 24))
     expected = torch.zeros(1, 1, 16, 24, dtype=torch.float64)
     expected[..., 5:9, 8:12] = 1 / 16
     assert_close(found, expected)
@@ -103,8 +103,8 @@ def test_the_footprint_lies_under_the_finest_patch() -> None:
 def test_the_gaussian_reader_equals_the_double_sum() -> None:
     torch.manual_seed(0)
     reader, x = GaussianReader(3), ramp(5, 7)
-    told = torch.tensor([[0.1, -0.2, 0.3, -0.5, 0.4]], dtype=torch.float64)
-    gx, gy, log_variance, log_spacing, log_gain = told[0].tolist()
+    glimpse = torch.tensor([[0.1, -0.2, 0.3, -0.5, 0.4]], dtype=torch.float64)
+    gx, gy, log_variance, log_spacing, log_gain = glimpse[0].tolist()
     spacing = math.exp(log_spacing) * (7 - 1) / (3 - 1)
     banks = []
     for centre, pixels in ((gy, 5), (gx, 7)):
@@ -118,7 +118,7 @@ def test_the_gaussian_reader_equals_the_double_sum() -> None:
             ]
             bank.append([value / sum(row) for value in row])
         banks.append(bank)
-    found = reader.read(x, told)
+    found = reader.read(x, glimpse)
     for c in range(2):
         for i in range(3):
             for j in range(3):
@@ -132,18 +132,18 @@ def test_the_gaussian_reader_equals_the_double_sum() -> None:
 
 
 def test_two_windows_stand_at_the_two_ends() -> None:
-    told = torch.tensor([[0.0, 0.0, -9.0, 0.0, 0.0]], dtype=torch.float64)
-    found = GaussianReader(2).read(ramp(7, 7), told)
+    glimpse = torch.tensor([[0.0, 0.0, -9.0, 0.0, 0.0]], dtype=torch.float64)
+    found = GaussianReader(2).read(ramp(7, 7), glimpse)
     assert_close(found, ramp(7, 7)[..., ::6, ::6])
 
 
 def test_narrow_windows_far_outside_stay_finite() -> None:
-    told = torch.tensor([[9.0, -9.0, -12.0, 0.0, 0.0]], requires_grad=True)
-    found = GaussianReader(3).read(ramp().float(), told)
+    glimpse = torch.tensor([[9.0, -9.0, -12.0, 0.0, 0.0]], requires_grad=True)
+    found = GaussianReader(3).read(ramp().float(), glimpse)
     found.sum().backward()
     assert found.isfinite().all()
-    assert told.grad is not None
-    assert told.grad.isfinite().all()
+    assert glimpse.grad is not None
+    assert glimpse.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("reader", [GlimpseReader(4), GaussianReader(4)])
@@ -168,15 +168,15 @@ def test_it_equals_the_recurrence_written_out() -> None:
     net.double().eval()
     x = torch.randn(2, 2, 16, 24, dtype=torch.float64)
     state = torch.zeros(2, 7, dtype=torch.float64)
-    place = torch.zeros(2, 2, dtype=torch.float64)
+    position = torch.zeros(2, 2, dtype=torch.float64)
     episode = net.play(x)
     for step in range(3):
         assert_close(episode.baselines[:, step], net.baseline(state)[:, 0])
-        assert_close(episode.locations[:, step], place)
-        patch = reader.read(x, place).flatten(1)
-        glimpse = (net.what(patch) + net.where(place)).clamp(min=0)
+        assert_close(episode.locations[:, step], position)
+        patch = reader.read(x, position).flatten(1)
+        glimpse = (net.what(patch) + net.where(position)).clamp(min=0)
         state = net.core(glimpse, state)
-        place = net.next(state).tanh()
+        position = net.next(state).tanh()
     assert_close(episode.logits, net.classifier(state))
     assert_close(net(x), episode.logits)
 
@@ -223,13 +223,13 @@ def test_the_policy_gradient_has_the_right_direction_and_size() -> None:
     mean = torch.zeros(2, requires_grad=True)
     draws = 200_000
     std = 0.5
-    places = (mean + std * torch.randn(draws, 2)).detach()
-    log_prob = -((places - mean) / std).square().sum(1) / 2
-    right = places[:, 0] > 0.2
+    positions = (mean + std * torch.randn(draws, 2)).detach()
+    log_prob = -((positions - mean) / std).square().sum(1) / 2
+    right = positions[:, 0] > 0.2
     logits = torch.stack([right.float(), 0.5 * torch.ones(draws)], 1) * 20
     episode = Episode(
         logits,
-        places[:, None],
+        positions[:, None],
         log_prob[:, None],
         right.float().mean().expand(draws, 1),
     )

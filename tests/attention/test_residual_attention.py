@@ -98,7 +98,7 @@ def upsampled(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def halved(x: Tensor) -> Tensor:
-    """The largest of each 3x3 window, every second place."""
+    """The largest of each 3x3 window, every second position."""
     padded = F.pad(x, (1, 1, 1, 1), value=-torch.inf)
     windows = padded.unfold(2, 3, 2).unfold(3, 3, 2)
     return windows.amax((-2, -1))

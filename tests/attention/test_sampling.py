@@ -42,8 +42,8 @@ def test_it_equals_scipy() -> None:
         (2 * torch.arange(columns).double() + 1) / columns - 1,
         indexing="ij",
     )
-    places = torch.stack([u, v, torch.ones_like(u)], -1)
-    found = places @ theta[0].T
+    positions = torch.stack([u, v, torch.ones_like(u)], -1)
+    found = positions @ theta[0].T
     column = ((found[..., 0] + 1) * width - 1) / 2
     row = ((found[..., 1] + 1) * height - 1) / 2
     expected = map_coordinates(

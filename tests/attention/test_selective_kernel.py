@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from attncourse.attention import SelectiveKernel
 from attncourse.bugs import branches as wrong
-from tests.attention.contracts import noise, scrambled, shuffled_places
+from tests.attention.contracts import noise, scrambled, shuffled_positions
 
 
 def with_statistics(module: nn.Module) -> nn.Module:
@@ -114,10 +114,10 @@ def test_a_branch_reaches_as_far_as_its_kernel(size: int) -> None:
 
 
 def test_weights_ignore_where() -> None:
-    """The squeeze is a mean, so only the branches see the places."""
+    """The squeeze is a mean, so only the branches see the positions."""
     module = scrambled(SelectiveKernel(14, groups=2))
     maps = [noise(2, 14, 11, 13), noise(2, 14, 13, 11).mT]
-    shuffled = [shuffled_places(m) for m in maps]
+    shuffled = [shuffled_positions(m) for m in maps]
     assert_close(module.scores(maps), module.scores(shuffled))
 
 

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from attncourse.attention import SelfAttention2d
 from attncourse.bugs import pairwise_maps as wrong
-from tests.attention.contracts import noise, scrambled, shuffled_places
+from tests.attention.contracts import noise, scrambled, shuffled_positions
 
 
 def contract_equals_loops(kind: type[SelfAttention2d]) -> None:
@@ -16,7 +16,7 @@ def contract_equals_loops(kind: type[SelfAttention2d]) -> None:
     x = noise(2, 6, 3, 5)
     output, weights = module.attend(x)
     query, key, value = module.project(x).flatten(2).split((2, 2, 6), dim=1)
-    places = x.flatten(2)
+    positions = x.flatten(2)
     for b in range(2):
         for i in range(15):
             powers = [(query[b, :, i] @ key[b, :, j]).exp() for j in range(15)]
@@ -25,7 +25,7 @@ def contract_equals_loops(kind: type[SelfAttention2d]) -> None:
             gathered = sum(shares[j] * value[b, :, j] for j in range(15))
             assert_close(
                 output[b].flatten(1)[:, i],
-                places[b, :, i] + 1.7 * gathered,
+                positions[b, :, i] + 1.7 * gathered,
             )
 
 
@@ -132,10 +132,10 @@ def test_first_gamma_learns_and_then_the_rest() -> None:
         step.step()
 
 
-def test_permuting_the_places_permutes_the_output() -> None:
+def test_permuting_the_positions_permutes_the_output() -> None:
     module = scrambled(SelfAttention2d(6, 3))
     x = noise(2, 6, 3, 5)
-    assert_close(module(shuffled_places(x)), shuffled_places(module(x)))
+    assert_close(module(shuffled_positions(x)), shuffled_positions(module(x)))
 
 
 def kernels(function, *args: Tensor) -> set[str]:

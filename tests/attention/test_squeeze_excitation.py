@@ -1,5 +1,7 @@
 import pytest
 import torch
+import torch.nn.functional as F
+import torchvision
 from torch import nn
 from torch.testing import assert_close
 
@@ -25,7 +27,7 @@ def test_an_empty_bottleneck_is_rejected() -> None:
 
 def test_gates_on_columns_are_rejected() -> None:
     with pytest.raises(AssertionError):
-        contracts.contract_gate_is_the_same_at_every_place(
+        contracts.contract_gate_is_the_same_at_every_position(
             wrong.GatesOnColumns(14, 2)
         )
 
@@ -105,3 +107,24 @@ def test_an_impossible_reduction_is_refused(
 def test_a_map_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"\(batch, 14, height, width\), got"):
         SqueezeExcitation(14, 2)(torch.randn(shape))
+
+
+@pytest.mark.usefixtures("as_shipped")
+def test_torchvision_has_it_in_its_mobile_networks() -> None:
+    """A width that no reduction gives, and a gate that is piecewise linear."""
+    block = torchvision.models.mobilenet_v3_large(weights=None).features[5]
+    theirs = next(
+        part
+        for part in block.modules()
+        if isinstance(part, torchvision.ops.SqueezeExcitation)
+    )
+    ours = SqueezeExcitation(120, hidden_dim=32, gate=F.hardsigmoid)
+    with torch.no_grad():
+        for own, other in (
+            (ours.reduce, theirs.fc1),
+            (ours.expand, theirs.fc2),
+        ):
+            own.weight.copy_(other.weight.flatten(1))
+            own.bias.copy_(other.bias)
+    x = torch.randn(2, 120, 7, 5)
+    assert_close(ours(x), theirs(x))

@@ -130,7 +130,7 @@ def test_one_position_for_all() -> None:
         ("SoftmaxOverSamples", "normalisation", "(batch x tokens)"),
         ("ScaledTooLate", "normalisation", "0.125 in total"),
         ("Unscaled", "scale", "multiplied by 1 "),
-        ("InvertedMask", "mask", "True a place is hidden"),
+        ("InvertedMask", "mask", "True a position is hidden"),
         ("ForgottenMask", "mask", "no effect"),
         ("HugeFill", "precision", "without overflow"),
         ("EmptyRow", "mask", "nothing to attend gives"),

@@ -41,7 +41,7 @@ def test_it_sees_into_fused_attention() -> None:
 
 def test_it_tells_what_torch_means_by_a_mask() -> None:
     text = seen("torch MultiheadAttention, batch first")
-    assert "where key_padding_mask is True a place is hidden" in text
+    assert "where key_padding_mask is True a position is hidden" in text
     assert "a row with nothing to attend gives" in text
 
 

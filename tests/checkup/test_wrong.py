@@ -106,7 +106,7 @@ def test_a_fixed_table_of_positions_is_a_note() -> None:
     report = checkup(Positions(), torch.randn(*TOKENS))
     (note,) = [f for f in report if f.probe == "sizes"]
     assert note.grade == "note"
-    assert "table (1, 10, 64) has one entry for each place" in note.reason
+    assert "table (1, 10, 64) has one entry for each position" in note.reason
 
 
 def test_a_module_that_names_its_sizes_is_a_note() -> None:

@@ -246,7 +246,7 @@ class DropoutLeftOn(Attention):
 
 
 class WidthAsHeight(nn.Module):
-    """Height and width change places; a square map does not tell."""
+    """Height and width change positions; a square map does not tell."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -332,7 +332,7 @@ WRONG: dict[str, Wrong] = {
     ),
     "exhibit MeanAfterSoftmaxPooling2d": (
         lambda: additive.MeanAfterSoftmaxPooling2d(64, 16),
-        (MAP,), "error", "normalisation", "a mean over 196 places",
+        (MAP,), "error", "normalisation", "a mean over 196 positions",
     ),
     "exhibit SoftmaxOverChannels": (
         lambda: branches.SoftmaxOverChannels(64),

@@ -95,9 +95,9 @@ def test_a_focal_loss_of_the_weights_is_rejected() -> None:
             wrong.focal_loss_of_attention
         )
     inside = torch.tensor(0.9, requires_grad=True)
-    one_place = torch.ones(1, 1, 1, 1, dtype=torch.bool)
+    one_position = torch.ones(1, 1, 1, 1, dtype=torch.bool)
     wrong.focal_loss_of_attention(
-        inside.expand(1, 1, 1, 1), one_place
+        inside.expand(1, 1, 1, 1), one_position
     ).sum().backward()
     assert_close(inside.grad, torch.tensor(0.786), atol=1e-3, rtol=0)
 

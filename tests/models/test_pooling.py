@@ -12,7 +12,7 @@ def test_average_pooling_is_the_mean_with_equal_weights() -> None:
     assert_close(AveragePooling2d()(x), pooled)
 
 
-def test_max_pooling_maps_the_places_that_won() -> None:
+def test_max_pooling_maps_the_positions_that_won() -> None:
     x = torch.zeros(1, 4, 5, 7)
     x[0, 0, 1, 2] = x[0, 1, 1, 2] = x[0, 2, 4, 6] = 1  # channel 3: all tie
     pooled, weights = MaxPooling2d().attend(x)

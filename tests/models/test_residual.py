@@ -80,13 +80,13 @@ def test_trained_weights_still_fit(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", [18, 50])
-@pytest.mark.parametrize("place", ["in_branch", "after_stage"])
+@pytest.mark.parametrize("position", ["in_branch", "after_stage"])
 def test_the_blocks_compute_what_those_of_torchvision_do(
-    depth: int, place: str
+    depth: int, position: str
 ) -> None:
     theirs = seeded(partial(PLAIN[depth], num_classes=7))
     ours = attention_resnet(
-        depth, classes=7, **{place: lambda channels: nn.Identity()}
+        depth, classes=7, **{position: lambda channels: nn.Identity()}
     ).eval()
     load_backbone(ours, theirs.state_dict())
     assert_close(ours(images()), theirs(images()))
@@ -232,8 +232,8 @@ def test_small_images_keep_their_resolution_in_the_first_stage() -> None:
     images_of_cifar = images(1, 32, 32)
     with watch(network.eval()) as maps:
         assert network(images_of_cifar).shape == (1, 7)
-    places = [maps[f"layer{s}.attention"].shape[-1] for s in (1, 2, 3, 4)]
-    assert places == [32**2, 16**2, 8**2, 4**2]
+    positions = [maps[f"layer{s}.attention"].shape[-1] for s in (1, 2, 3, 4)]
+    assert positions == [32**2, 16**2, 8**2, 4**2]
     network.train()
     assert network(images_of_cifar).isfinite().all()
 

@@ -51,7 +51,7 @@ def images(rows: int = ROWS, columns: int = COLUMNS, batch: int = 2) -> Tensor:
 
 
 def shuffled(x: Tensor) -> Tensor:
-    """The same patches in other places."""
+    """The same patches in other positions."""
     patches = nn.functional.unfold(x, SIDE, stride=SIDE)
     order = torch.randperm(
         patches.shape[2], generator=torch.Generator().manual_seed(0)
@@ -150,7 +150,7 @@ def test_shuffled_patches_are_another_image_to_a_position_code(
 
 @pytest.mark.parametrize("class_token", [True, False])
 @pytest.mark.parametrize("name", ["rotary", "relative"])
-def test_these_codes_know_offsets_but_no_places(
+def test_these_codes_know_offsets_but_no_positions(
     name: str, class_token: bool
 ) -> None:
     """One bright patch, elsewhere: its own weights to its neighbours stay."""
@@ -163,10 +163,12 @@ def test_these_codes_know_offsets_but_no_places(
         with watch(network) as maps:
             network(x)
         scores = maps["blocks.0.attention"].log()[..., skipped:, skipped:]
-        place = row * COLUMNS + column
+        position = row * COLUMNS + column
         # Relative to its own score: the sum over all keys is another.
-        scores = scores[:, :, place] - scores[:, :, place, place, None]
-        rows.append(scores[..., place + 1])
+        scores = (
+            scores[:, :, position] - scores[:, :, position, position, None]
+        )
+        rows.append(scores[..., position + 1])
     assert_close(*rows)
 
 

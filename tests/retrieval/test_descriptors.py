@@ -46,12 +46,12 @@ def test_the_pooling_equals_the_formula() -> None:
         total = torch.zeros(7, dtype=torch.float64)
         for row in range(5):
             for column in range(3):
-                place = x[sample, :, row, column]
-                hidden = (matrix @ place + pooling.hidden.bias).clamp(min=0)
+                position = x[sample, :, row, column]
+                hidden = (matrix @ position + pooling.hidden.bias).clamp(min=0)
                 score = hidden @ scores.weight.flatten() + scores.bias
                 weight = (1 + score.exp()).log()
                 assert_close(weights[sample, 0, row, column], weight[0])
-                total += weight * place / place.norm()
+                total += weight * position / position.norm()
         assert_close(pooled[sample], total)
     assert_close(pooling(x), pooled)
 
@@ -64,7 +64,7 @@ def test_weights_are_positive_and_do_not_share_a_total() -> None:
     assert not torch.allclose(totals[0], totals[1])
 
 
-def test_the_length_of_a_place_counts_for_its_score_alone() -> None:
+def test_the_length_of_a_position_counts_for_its_score_alone() -> None:
     pooling = scrambled(SoftplusPooling2d(7, 3))
     nn.init.zeros_(pooling.score.weight)
     x = noise(2, 7, 5, 3)
@@ -98,7 +98,7 @@ def test_generalised_mean_with_power_one_is_the_average() -> None:
 
 
 def test_a_small_object_is_found_by_generalised_mean() -> None:
-    """An object on 4 of 143 places; the background is another each time."""
+    """An object on 4 of 143 positions; the background is another each time."""
     generator = torch.Generator().manual_seed(0)
     clutter = torch.rand(2, 5, 5, 11, 13, generator=generator)
     background = torch.rand(2, 5, 5, 1, 1, generator=generator)

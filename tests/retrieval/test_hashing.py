@@ -18,8 +18,8 @@ MANY = 20_000  # draws: three standard deviations of a rate are 0.011
 def at_angle(angle: float, turn: float = 0.0, dim: int = 2) -> Tensor:
     """Two unit vectors in the first plane, both turned."""
     pair = torch.zeros(2, dim)
-    for row, place in zip(pair, (turn, turn + angle), strict=True):
-        row[0], row[1] = math.cos(place), math.sin(place)
+    for row, position in zip(pair, (turn, turn + angle), strict=True):
+        row[0], row[1] = math.cos(position), math.sin(position)
     return pair
 
 

@@ -12,16 +12,16 @@ from attncourse.checkup.trace import (
 )
 
 NAME = "normalisation"
-Place = tuple[str, ...]  # what each axis of the scores grows with
+Position = tuple[str, ...]  # what each axis of the scores grows with
 
 
 def probe(subject: Subject) -> Iterator[Finding]:
     """Judge every softmax by its axis and by the sum that follows it."""
     exact = subject.exact
     events = exact.base_trace.normalisations
-    places = axis_names(exact)
+    positions = axis_names(exact)
     for number, (event, names) in enumerate(
-        zip(events, places, strict=True), start=1
+        zip(events, positions, strict=True), start=1
     ):
         which = (
             f"softmax {number} of {len(events)}"
@@ -34,26 +34,26 @@ def probe(subject: Subject) -> Iterator[Finding]:
         yield from _without_softmax(exact)
 
 
-def axis_names(subject: Subject) -> list[Place]:
+def axis_names(subject: Subject) -> list[Position]:
     """What each axis of each softmax depends on, found by varying it."""
     events = subject.base_trace.normalisations
     names: list[list[str]] = [[""] * e.scores.ndim for e in events]
     for what, other in subject.varied_traces.items():
         if len(other.normalisations) != len(events):
             continue
-        for place, now, then in zip(
+        for position, now, then in zip(
             names, events, other.normalisations, strict=True
         ):
             if then.scores.ndim != now.scores.ndim:
                 continue
             for axis, size in enumerate(now.scores.shape):
                 if then.scores.shape[axis] != size:
-                    place[axis] += f" x {what}" if place[axis] else what
-    return [tuple(place) for place in names]
+                    position[axis] += f" x {what}" if position[axis] else what
+    return [tuple(position) for position in names]
 
 
 def _judge(
-    which: str, event: Normalisation, names: Place
+    which: str, event: Normalisation, names: Position
 ) -> Iterator[Finding]:
     shape = tuple(event.scores.shape)
     axes = ", ".join(map(str, event.dims))
@@ -71,7 +71,7 @@ def _judge(
             f"{here}, which has length one: every weight is 1",
             "a softmax of one number is 1 whatever the number is, so the "
             "scores have no effect and get no gradient",
-            "take the softmax over the axis of the places or keys"
+            "take the softmax over the axis of the positions or keys"
             if fixed
             else "nothing, if one key was meant",
         )
@@ -81,7 +81,7 @@ def _judge(
             "error",
             f"{here}: samples of a batch share one softmax",
             "the weight of a sample depends on who else is in the batch",
-            "take the softmax over the keys or places of each sample",
+            "take the softmax over the keys or positions of each sample",
         )
         return
     if event.repeated:
@@ -98,8 +98,8 @@ def _judge(
         yield _finding(
             "error",
             f"{here}: each column or row has a softmax of its own",
-            "places in different columns or rows cannot compete",
-            "flatten the places and take the softmax over all of them",
+            "positions in different columns or rows cannot compete",
+            "flatten the positions and take the softmax over all of them",
         )
 
 
@@ -117,9 +117,9 @@ def _judge_use(here: str, event: Normalisation, use: Use) -> Iterator[Finding]:
     if is_one(use.total * use.averaged_over) and use.averaged_over > 1:
         yield _finding(
             "error",
-            f"{here}: a mean over {use.averaged_over} places follows",
+            f"{here}: a mean over {use.averaged_over} positions follows",
             "the weights sum to one already; the mean divides by the number "
-            "of places once more",
+            "of positions once more",
             "sum instead of taking the mean",
         )
     elif use.across is not None and is_one(use.across):
@@ -158,7 +158,7 @@ def _judge_use(here: str, event: Normalisation, use: Use) -> Iterator[Finding]:
         )
 
 
-def _one_side_of_a_map(event: Normalisation, names: Place) -> bool:
+def _one_side_of_a_map(event: Normalisation, names: Position) -> bool:
     """Normalised over height or width while the other is left."""
     over = {names[dim] for dim in event.dims}
     others = {name for dim, name in enumerate(names) if dim not in event.dims}
@@ -167,7 +167,7 @@ def _one_side_of_a_map(event: Normalisation, names: Place) -> bool:
     )
 
 
-def _right(which: str, event: Normalisation, names: Place) -> Finding:
+def _right(which: str, event: Normalisation, names: Position) -> Finding:
     over = " and ".join(
         f"{dim}" + (f" ({names[dim]})" if names[dim] else "")
         for dim in event.dims
@@ -196,7 +196,7 @@ def _without_softmax(subject: Subject) -> Iterator[Finding]:
             f"products shaped {product.shape} multiply the values without a "
             f"softmax; their rows sum to {low:.3g} to {high:.3g}",
             "they are neither positive nor do they sum to one, and what "
-            "they gather grows with the number of places",
+            "they gather grows with the number of positions",
             "take a softmax over the keys, or divide by their number if the "
             "plain product is meant",
         )
@@ -219,7 +219,7 @@ def _without_softmax(subject: Subject) -> Iterator[Finding]:
 
 
 def _grows(subject: Subject, number: int) -> bool:
-    """Whether both sides of a product grow with the number of places."""
+    """Whether both sides of a product grow with the number of positions."""
     now = subject.base_trace.products[number].shape
     for what, other in subject.varied_traces.items():
         if what != "batch" and number < len(other.products):

@@ -30,7 +30,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
 
 
 def _constant(subject: Subject, inputs: Inputs) -> Inputs:
-    """Inputs of these sizes that hold the first place everywhere."""
+    """Inputs of these sizes that hold the first position everywhere."""
     constant = dict(inputs)
     for key, value in subject.inputs.items():
         if not is_float(value):
@@ -54,6 +54,6 @@ def _judge(name: str, size: int, other: int, ratio: float) -> Finding:
         NAME,
         seen,
         "an average of equal values is that value, however many there are; "
-        "the weights do not sum to one over all places",
-        "let the weights sum to one over all places that are summed",
+        "the weights do not sum to one over all positions",
+        "let the weights sum to one over all positions that are summed",
     )

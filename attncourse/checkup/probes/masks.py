@@ -50,7 +50,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
             "error",
             NAME,
             f"{name} has no effect: hiding {int(tried.hidden.sum())} of "
-            f"{len(tried.hidden)} places changes nothing",
+            f"{len(tried.hidden)} positions changes nothing",
             "the mask is taken and never used",
             "mask the scores with it before the softmax",
         )
@@ -63,7 +63,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
             f"{leaks[meaning]:.0%}"
             if isfinite(leaks[meaning])
             else f"with {name} the visible output is NaN",
-            "hidden places still count, in the sum of the softmax or by a "
+            "hidden positions still count, in the sum of the softmax or by a "
             "mask that is multiplied with scores",
             "scores.masked_fill(hidden, -torch.inf) before the softmax",
         )
@@ -84,7 +84,7 @@ def _meaning(subject: Subject, name: str, meaning: str) -> Finding:
     elif expected is None and name in {"mask", "attention_mask"}:
         expected = "keep"
     words = {"keep": "is attended", "block": "is hidden", "add": ""}
-    seen = f"where {name} is True a place {words[meaning]}"
+    seen = f"where {name} is True a position {words[meaning]}"
     if meaning == "add":
         return Finding("passed", NAME, f"{name} is added to the scores")
     if expected is None or meaning == expected:
@@ -118,7 +118,7 @@ def _empty_rows(subject: Subject, found: Masked) -> Iterator[Finding]:
         "the softmax of a row of -inf is 0/0; one NaN makes the gradients "
         "of the whole batch NaN",
         "fill the weights of such rows with zeros, or let every row see one "
-        "place",
+        "position",
     )
 
 

@@ -98,7 +98,7 @@ def _failure(subject: Subject, what: str, error: Exception) -> Finding:
             "nothing, if it is meant",
         )
     told = re.search(r"invalid for input of size|view size is not", text)
-    if told and not _has_places(subject):
+    if told and not _has_positions(subject):
         return Finding(
             "error",
             NAME,
@@ -106,26 +106,26 @@ def _failure(subject: Subject, what: str, error: Exception) -> Finding:
             "a size is written into a view or reshape",
             "take the sizes from the input: x.shape or flatten and unflatten",
         )
-    places = _has_places(subject)
+    positions = _has_positions(subject)
     return Finding(
-        "note" if places else "warning",
+        "note" if positions else "warning",
         NAME,
         seen,
-        f"{places} has one entry for each place"
-        if places
+        f"{positions} has one entry for each position"
+        if positions
         else "a layer behind it expects one size",
         "nothing if one size is enough; otherwise interpolate what belongs "
-        "to places, or pool to a fixed size first",
+        "to positions, or pool to a fixed size first",
     )
 
 
-def _has_places(subject: Subject) -> str:
-    """A parameter or buffer with an axis as long as there are places."""
+def _has_positions(subject: Subject) -> str:
+    """A parameter or buffer with an axis as long as there are positions."""
     sizes = subject.first.shape
-    places = {size for (_, size) in subject.axes if size > 1}
+    positions = {size for (_, size) in subject.axes if size > 1}
     if len(sizes) == 4:
-        places.add(sizes[2] * sizes[3])
-    places |= {n + 1 for n in places} | {2 * n - 1 for n in places}
+        positions.add(sizes[2] * sizes[3])
+    positions |= {n + 1 for n in positions} | {2 * n - 1 for n in positions}
     state = [
         *subject.module.named_parameters(),
         *subject.module.named_buffers(),
@@ -133,7 +133,7 @@ def _has_places(subject: Subject) -> str:
     for name, value in state:
         if name.endswith(("running_mean", "running_var")):
             continue
-        if places & set(value.shape) and not _is_layer(subject, name):
+        if positions & set(value.shape) and not _is_layer(subject, name):
             return f"{name} {tuple(value.shape)}"
     return ""
 

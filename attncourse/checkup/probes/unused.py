@@ -22,6 +22,6 @@ def probe(subject: Subject) -> Iterator[Finding]:
         NAME,
         f"computed and never used: {', '.join(dead[:3])}{more}",
         "a variable may have been overwritten, or another one used in its "
-        "place (x1 + x1 for x1 + x2)",
+        "position (x1 + x1 for x1 + x2)",
         "use the result, or do not compute it",
     )
