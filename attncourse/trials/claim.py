@@ -103,6 +103,15 @@ class Prediction:
         _, low, high = t_interval(scaled, zeros, level=record.level)
         return Interval(values.mean, back(low), back(high))
 
+    def effect(self, record: Record) -> str:
+        """The interval in words, such as +0.326 (+0.281 to +0.371)."""
+        form = ".3f" if self.against is None else "+.3f"
+        mean, low, high = (format(x, form) for x in self.interval(record))
+        text = f"{mean} ({low} to {high})"
+        return text.replace(" ", "\N{NO-BREAK SPACE}").replace(
+            "-", "\N{MINUS SIGN}"
+        )
+
     def verdict(self, record: Record) -> str:
         """Return `supported`, `refuted` or `not settled`."""
         interval = self.interval(record)
@@ -186,25 +195,15 @@ class Verdict:
         What the whole interval has to be above.
     interval
         Mean and bounds at the corrected level.
-    paired
-        Whether it is that of a difference between two variants.
+    effect
+        The same in words, such as +0.326 (+0.281 to +0.371).
     """
 
     word: str
     statement: str
     margin: float
     interval: Interval
-    paired: bool
-
-    @property
-    def effect(self) -> str:
-        """The interval in words, such as +0.326 (+0.281 to +0.371)."""
-        form = "+.3f" if self.paired else ".3f"
-        mean, low, high = (format(value, form) for value in self.interval)
-        text = f"{mean} ({low} to {high})"
-        return text.replace(" ", "\N{NO-BREAK SPACE}").replace(
-            "-", "\N{MINUS SIGN}"
-        )
+    effect: str
 
 
 def verdict(name: str, results: Path | None = None) -> Verdict:
@@ -225,7 +224,7 @@ def verdict(name: str, results: Path | None = None) -> Verdict:
         statement=deciding.statement,
         margin=deciding.above,
         interval=deciding.interval(record),
-        paired=deciding.against is not None,
+        effect=deciding.effect(record),
     )
 
 

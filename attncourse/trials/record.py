@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import isclose
 from pathlib import Path
 from statistics import fmean, stdev
@@ -68,10 +68,11 @@ class Series(tuple[float, ...]):
 class VariantResult:
     """What one variant cost and what it gave.
 
-    `seconds` are those of each run, training and scoring on one thread.
+    `seconds` are those of each run, training and scoring on one thread. The
+    `label` is that of the claim file, else the variant's name.
     """
 
-    label: str
+    label: str = field(compare=False)
     parameters: int
     multiply_adds: int
     seconds: tuple[float, ...]

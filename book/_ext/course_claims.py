@@ -1,27 +1,33 @@
 """The page of the claims on trial, from their files and records."""
 
 import json
+import shutil
+from collections.abc import Sequence
 from html import escape
+from itertools import groupby
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from attncourse.metrics import Interval
 from attncourse.trials import Claim, Prediction, Record, claim, claims, load
-from attncourse.trials.claim import ERROR_RATE, claim_file, level
-from attncourse.trials.record import recorded, results_folder
-from attncourse.viz import seeds
+from attncourse.trials.claim import claim_file
+from attncourse.trials.record import ERROR_RATE, recorded, results_folder
+from attncourse.viz import seeds, table
 from attncourse.viz.style import BLUE, VERMILLION
-from attncourse.viz.trials import number_words
 
 PAGE = "book/claims"
+COPIES = "claims"
+"""Folder of the built book with a copy of every claim file and record."""
+
 COLOURS = {
     "supported": BLUE,
     "refuted": VERMILLION,
     "not settled": "currentColor",
 }
+COLUMNS = ("Claim", "Verdict", "Effect", "Cost", "Read on")
 
 
 def tried() -> dict[str, Record]:
@@ -30,18 +36,18 @@ def tried() -> dict[str, Record]:
     return {name: load(name) for name in claims() if name in files}
 
 
+def numbered() -> dict[str, str]:
+    """Claims in the order of their lessons, each with a number such as 5.2."""
+    ordered = sorted(claims(), key=lambda name: (claim(name).lesson, name))
+    return {
+        name: f"{int(lesson.split('_')[0])}.{place}"
+        for lesson, names in groupby(ordered, lambda n: claim(n).lesson)
+        for place, name in enumerate(names, start=1)
+    }
+
+
 class Claims(SphinxDirective):
     """A directive that shows something of every claim."""
-
-    @property
-    def repository(self) -> str:
-        """Address of the sources, without its last slash."""
-        url: str = self.config.html_theme_options["repository_url"]
-        return f"{url.rstrip('/')}/blob/main"
-
-    def code(self, name: str) -> str:
-        path = f"attncourse/trials/claims/{claim_file(name).name}"
-        return f"[code]({self.repository}/{path})"
 
     def run(self) -> list[nodes.Node]:
         for name in claims():
@@ -57,15 +63,23 @@ class Rule(Claims):
     """How many claims there are, and how that enters the verdicts."""
 
     def show(self) -> list[nodes.Node]:
-        verdicts = [claim(n).verdict(record) for n, record in tried().items()]
+        records = tried()
+        verdicts = [claim(n).verdict(record) for n, record in records.items()]
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in COLOURS)
-        fewest = min(len(record.seeds) for record in tried().values())
+        fewest = min(len(record.seeds) for record in records.values())
+        families = sorted({r.family for r in records.values()})
+        levels = " or ".join(
+            f"one of {family} claims, by an interval of "
+            f"{1 - ERROR_RATE / family:.2%}"
+            for family in families
+        )
         text = (
-            f"There are {len(claims())} claims, so each is decided by an "
-            f"interval of {level():.2%}: the chance of even one wrong "
-            f"verdict among all of them stays below {ERROR_RATE:.0%} "
-            f"(Bonferroni). Every trial has at least {fewest} seeds. "
-            f"The verdicts: {counts}."
+            f"Each recorded trial was decided as {levels} (Bonferroni); its "
+            f"record keeps both numbers, so that a claim added later moves "
+            f"no verdict. If the differences between seeds are normal, and "
+            f"for these test scenes alone, the chance of even one wrong "
+            f"verdict stays below {ERROR_RATE:.0%}. Every trial has at least "
+            f"{fewest} seeds. The verdicts: {counts}."
         )
         return self.parse_text_to_nodes(text)
 
@@ -74,29 +88,17 @@ class Table(Claims):
     """One row for each claim."""
 
     def show(self) -> list[nodes.Node]:
-        rows = [
-            "| Claim | Verdict | Effect | Cost | Read on |",
-            "|:--|:--|:--|:--|:--|",
-        ]
         records = tried()
-        for name in claims():
-            case = claim(name)
-            read = (
-                f"[lesson](../lessons/{case.lesson}.ipynb), {self.code(name)}"
-            )
-            first = f"[{name}](#{name.lower()}). {case.statement}"
-            if name not in records:
-                rows.append(f"| {first} | not tried yet | | | {read} |")
-                continue
-            record = records[name]
-            deciding = case.predictions[0]
-            picture = effect(deciding, record)
-            value = quantity(deciding, deciding.interval(record))
-            rows.append(
-                f"| {first} | **{case.verdict(record)}** | {picture}<br>"
-                f"{value} | {cost(case, record)} | {read} |"
-            )
-        return self.parse_text_to_nodes("\n".join(rows))
+        rows = [
+            row(name, number, records.get(name))
+            for name, number in numbered().items()
+        ]
+        head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
+        html = (
+            f'<table class="table stacked claims-table"><thead><tr>{head}'
+            f"</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        )
+        return [nodes.raw("", html, format="html")]
 
 
 class Sections(Claims):
@@ -104,65 +106,69 @@ class Sections(Claims):
 
     def show(self) -> list[nodes.Node]:
         records = tried()
-        return [self.section(name, records.get(name)) for name in claims()]
+        return [
+            self.section(name, number, records.get(name))
+            for name, number in numbered().items()
+        ]
 
-    def section(self, name: str, record: Record | None) -> nodes.section:
+    def section(
+        self, name: str, number: str, record: Record | None
+    ) -> nodes.section:
         case = claim(name)
-        section = nodes.section(names=[name.lower()])
+        section = nodes.section(names=[name])
         title = nodes.title()
-        title += self.parse_inline(f"{name}: {case.statement[:-1]}")[0]
+        title += nodes.Text(f"{number} {case.statement[:-1]}")
         section += title
         self.state.document.note_explicit_target(section)
         if record is None:
-            section += self.parse_text_to_nodes("Not tried yet.")
+            section += self.parse_text_to_nodes("No record.")
             return section
-        shown = dict.fromkeys([case.predictions[0].metric, *case.metrics])
+        deciding = case.predictions[0]
+        shown = dict.fromkeys([deciding.metric, *case.metrics])
         picture = seeds(record, list(shown)[:2])
         section += self.parse_text_to_nodes(
-            f"{case.source}\n\n{set_up(case, record)}"
+            f"**Said by.** {case.source}\n\n{set_up(case, record)}"
         )
         section += nodes.raw("", picture.html, format="html")
-        section += self.parse_text_to_nodes(self.judgement(name, case, record))
+        section += nodes.raw("", decision(deciding, record), format="html")
+        section += self.parse_text_to_nodes(judgement(name, case, record))
         return section
 
-    def judgement(self, name: str, case: Claim, record: Record) -> str:
-        """Verdict, further statements, and how to repeat the trial."""
+
+def row(name: str, number: str, record: Record | None) -> str:
+    """One row of the table of claims."""
+    case = claim(name)
+    lesson = f'<a href="../lessons/{case.lesson}.html">lesson</a>'
+    first = f'<a href="#{name}">{number} {name}</a>. {escape(case.statement)}'
+    if record is None:
+        cells = [first, "no record", "", "", f"{lesson}, {code(name)}"]
+    else:
         deciding = case.predictions[0]
-        verdict = case.verdict(record)
-        value = quantity(deciding, deciding.interval(record))
-        lines = [
-            f"**{verdict.capitalize()}.** {deciding.statement} Measured: "
-            f"{said(deciding)} is {value}; it had to be above "
-            f"{deciding.above:g}.",
-            f"**What would change it.** {case.would_change}",
-            "```{dropdown} Every variant, further statements, how to repeat it",
-            record.table(case.metrics).replace("---", ":--", 1),
-            "",
-            "Mean ± standard deviation over the seeds; seconds for one run, "
-            "training and scoring, on one thread.",
-            "",
+        cells = [
+            first,
+            f"<strong>{case.verdict(record)}</strong>",
+            f"{effect(deciding, record)}<br>{deciding.effect(record)}",
+            cost(case, record),
+            f"{lesson}, {code(name)}, {kept(name)}",
         ]
-        if len(case.predictions) > 1:
-            lines += [
-                "| Further statement | Interval | Needed | Verdict |",
-                "|:--|--:|--:|:--|",
-            ]
-            for each in case.predictions[1:]:
-                interval = quantity(each, each.interval(record))
-                lines.append(
-                    f"| {each.statement} | {interval} | {each.above:g} "
-                    f"| {each.verdict(record)} |"
-                )
-        lines += [
-            "",
-            f"Rows of the sources: {case.origin}. {self.code(name)}; "
-            f"[record]({self.repository}/book/results/{name}.json) of "
-            f"{record.date[:10]}, {record.hardware['cpu']}, "
-            f"{record.time.runs / 60:.0f} minutes on one thread; "
-            f"`{record.command}`",
-            "```",
-        ]
-        return "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:])
+    return (
+        "<tr>"
+        + "".join(
+            f'<td data-label="{column}">{cell}</td>'
+            for column, cell in zip(COLUMNS, cells, strict=True)
+        )
+        + "</tr>"
+    )
+
+
+def code(name: str) -> str:
+    """Link to the book's own copy of a claim file."""
+    return f'<a href="../{COPIES}/{name}.py">code</a>'
+
+
+def kept(name: str) -> str:
+    """Link to the book's own copy of a record."""
+    return f'<a href="../{COPIES}/{name}.json">record</a>'
 
 
 def set_up(case: Claim, record: Record) -> str:
@@ -180,25 +186,90 @@ def set_up(case: Claim, record: Record) -> str:
     )
     return (
         f"- **Scene.** {case.scene}\n"
-        f"- **Variants.** {variants}. Differences are paired by seed and order of "
-        f"the data.\n"
+        f"- **Variants.** {variants}. Differences are paired by seed and "
+        f"order of the data.\n"
         f"- **Budget.** {len(record.seeds)} seeds for each variant; {trained}."
     )
 
 
-def said(prediction: Prediction) -> str:
-    words = f"{prediction.metric.replace('_', ' ')} of *{prediction.variant}*"
+def decision(deciding: Prediction, record: Record) -> str:
+    """What decides, as a picture with a dot for each seed."""
+    dots = (
+        "value" if deciding.against is None else "difference between the two"
+    )
+    return (
+        f'<figure class="claim-effect">{effect(deciding, record, wide=True)}'
+        f"<figcaption>What decides: {said(deciding, html=True)}. A small dot "
+        f"is the {dots} in one seed, the line the corrected interval of the "
+        f"mean, the dashed line what was needed.</figcaption></figure>"
+    )
+
+
+def judgement(name: str, case: Claim, record: Record) -> str:
+    """Verdict, further statements, and how to repeat the trial."""
+    deciding = case.predictions[0]
+    verdict = case.verdict(record)
+    meanings = "\n".join(
+        f"- *{metric.replace('_', ' ')}*: {meaning}."
+        for metric, meaning in case.metrics.items()
+    )
+    known = {m for v in record.variants.values() for m in v.metrics}
+    shown = [metric for metric in case.metrics if metric in known]
+    lines = [
+        f"**{verdict.capitalize()}.** {deciding.statement} Measured: "
+        f"{said(deciding)} is {deciding.effect(record)}; it had to be above "
+        f"{deciding.above:g}.",
+        f"**What would change it.** {case.would_change}",
+        "````{dropdown} Every variant, further statements, how to repeat it",
+        table(record, shown).html,
+        meanings,
+    ]
+    if len(case.predictions) > 1:
+        lines.append(further(case.predictions[1:], record))
+    lines.append(
+        f"The {code(name)} of the claim and its {kept(name)} of "
+        f"{record.date[:10]}: {record.hardware['cpu']}, "
+        f"{record.time.runs / 60:.0f} minutes on one thread; "
+        f"`{record.command}`"
+    )
+    return "\n\n".join([*lines, "````"])
+
+
+def further(predictions: Sequence[Prediction], record: Record) -> str:
+    """The statements that do not decide, as a table."""
+    columns = ("Further statement", "Interval", "Needed above", "Verdict")
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    body = ""
+    for each in predictions:
+        cells = (
+            escape(each.statement),
+            each.effect(record),
+            f"{each.above:g}",
+            each.verdict(record),
+        )
+        body += "<tr>" + "".join(
+            f'<td data-label="{column}">{cell}</td>'
+            for column, cell in zip(columns, cells, strict=True)
+        )
+        body += "</tr>"
+    return (
+        f'<table class="table stacked"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def said(prediction: Prediction, *, html: bool = False) -> str:
+    """The quantity of a prediction, with the variants emphasised."""
+    start, end = ("<em>", "</em>") if html else ("*", "*")
+    metric = prediction.metric.replace("_", " ")
+    words = f"{metric} of {start}{prediction.variant}{end}"
     if prediction.against is not None:
-        words += f" minus that of *{prediction.against}*"
+        words += f" minus that of {start}{prediction.against}{end}"
     return words
 
 
-def quantity(prediction: Prediction, interval: Interval) -> str:
-    return number_words(interval, prediction.against is not None)
-
-
 def cost(case: Claim, record: Record) -> str:
-    """What the variant on trial costs, as multiples of what it is held against."""
+    """What the variant on trial costs, as multiples of its rival."""
     deciding = case.predictions[0]
     ours = record.variants[deciding.variant]
     theirs = record.variants[deciding.against or case.control]
@@ -212,42 +283,55 @@ def cost(case: Claim, record: Record) -> str:
     )
 
 
-def effect(prediction: Prediction, record: Record) -> str:
-    """A small picture: what was needed in the middle, and the interval.
+def effect(
+    prediction: Prediction, record: Record, *, wide: bool = False
+) -> str:
+    """A small picture: what was needed in the middle, seeds and interval.
 
-    The thick line is the 95 % bootstrap interval of a difference, the thin
-    one the corrected interval that decides.
+    The dots are those of the seeds, paired differences where these decide;
+    the line is the corrected interval.
     """
-    wide = prediction.interval(record)
-    bounds = [*wide]
-    narrow = None
+    interval = prediction.interval(record)
+    values = list(
+        record.variants[prediction.variant].metrics[prediction.metric]
+    )
     if prediction.against is not None:
-        narrow = record.difference(
-            prediction.variant, prediction.metric, prediction.against
-        )
-        bounds += [*narrow]
+        against = record.variants[prediction.against]
+        values = [
+            ours - theirs
+            for ours, theirs in zip(
+                values, against.metrics[prediction.metric], strict=True
+            )
+        ]
+    width, height = (560, 44) if wide else (140, 20)
+    middle, half = width / 2, height / 2
+    bounds = [*interval, *values]
     reach = 1.1 * max(abs(x - prediction.above) for x in bounds) or 1.0
 
-    def at(value: float) -> float:
-        return 70 + 66 * (value - prediction.above) / reach
+    def at(value: float) -> str:
+        away = (middle - 4) * (value - prediction.above) / reach
+        return f"{middle + away:.1f}"
 
     colour = COLOURS[prediction.verdict(record)]
-    words = f"{quantity(prediction, wide)}, needed: above {prediction.above:g}"
-    thick = (
-        ""
-        if narrow is None
-        else f'<line x1="{at(narrow.low):.1f}" x2="{at(narrow.high):.1f}" '
-        f'y1="10" y2="10" stroke="{colour}" stroke-width="5"/>'
+    words = (
+        f"{prediction.effect(record)}, needed: above {prediction.above:g}; "
+        f"{len(values)} seeds from {min(values):.3f} to {max(values):.3f}"
+    )
+    dots = "".join(
+        f'<circle cx="{at(value)}" cy="{half:g}" r="{3 if wide else 2}" '
+        f'fill="{colour}" fill-opacity="0.35"/>'
+        for value in values
     )
     return (
-        f'<svg role="img" aria-label="{escape(words)}" width="140" '
-        f'height="20" viewBox="0 0 140 20">'
-        f'<line x1="70" x2="70" y1="0" y2="20" stroke="currentColor" '
-        f'stroke-dasharray="3 2"/>'
-        f'<line x1="{at(wide.low):.1f}" x2="{at(wide.high):.1f}" y1="10" '
-        f'y2="10" stroke="{colour}" stroke-width="1.5"/>{thick}'
-        f'<circle cx="{at(wide.mean):.1f}" cy="10" r="4.5" fill="{colour}"/>'
-        f"</svg>"
+        f'<svg role="img" aria-label="{escape(words)}" width="{width}" '
+        f'height="{height}" viewBox="0 0 {width} {height}" '
+        f'style="max-width: 100%; height: auto">'
+        f'<line x1="{middle:g}" x2="{middle:g}" y1="0" y2="{height}" '
+        f'stroke="currentColor" stroke-dasharray="3 2"/>'
+        f'<line x1="{at(interval.low)}" x2="{at(interval.high)}" '
+        f'y1="{half:g}" y2="{half:g}" stroke="{colour}" stroke-width="2"/>'
+        f'{dots}<circle cx="{at(interval.mean)}" cy="{half:g}" r="4.5" '
+        f'fill="{colour}"/></svg>'
     )
 
 
@@ -270,10 +354,26 @@ def anchors(app: Sphinx, doctree: nodes.document) -> None:
     if app.env.docname != PAGE:
         return
     slugs = app.env.metadata[PAGE].setdefault("myst_slugs", {})
-    ids = {name.lower() for name in claims()}
+    ids = set(claims())
     for section in doctree.findall(nodes.section):
         for name in ids.intersection(section["names"]):
             slugs[name] = (section.line, name, section[0].astext())
+
+
+def copy(app: Sphinx, error: Exception | None) -> None:
+    """Put claim files and records beside the pages.
+
+    Each claim can then be audited from the built book alone.
+    """
+    if error is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, COPIES)
+    folder.mkdir(exist_ok=True)
+    files = recorded(results_folder())
+    for name in claims():
+        shutil.copyfile(claim_file(name), folder / f"{name}.py")
+        if name in files:
+            shutil.copyfile(files[name], folder / f"{name}.json")
 
 
 def setup(app: Sphinx) -> None:
@@ -282,3 +382,4 @@ def setup(app: Sphinx) -> None:
     app.add_directive("claims-sections", Sections)
     app.connect("doctree-read", anchors)
     app.connect("env-get-outdated", changed)
+    app.connect("build-finished", copy)

@@ -3,13 +3,14 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from attncourse.data import SeveralSizes
 from attncourse.models import AveragePooling2d
+from attncourse.models.hidden_pooling import HiddenPooling
+from attncourse.models.query_pooling import MeanQueryPooling
 from attncourse.trials import Budget, claim
 from attncourse.trials.setups.pooling import (
     CHANNELS,
     HEADS,
-    HiddenPooling,
-    MeanQueryPooling,
     run,
 )
 from tests.trials.standins import size

@@ -248,7 +248,7 @@ def test_a_short_run_gives_all_metrics(variant):
         assert set(metrics) == {"accuracy"}
     else:
         shown = {*claim("stn-gain").metrics, "zoom_r", "x_r", "y_r", "lost"}
-        assert shown < set(metrics)
+        assert shown - {"drop_not_turned"} < set(metrics)
         assert len(drops) == (0 if variant == "still" else 3)
         assert variant == "still" or {*claim("stn-steps").metrics} < set(
             metrics

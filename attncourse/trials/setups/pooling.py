@@ -19,11 +19,8 @@ from attncourse.attention import (
 )
 from attncourse.data import SeveralSizes
 from attncourse.models import AttentionCNN, AveragePooling2d, MaxPooling2d
-from attncourse.models.hidden_pooling import (
-    HiddenPooling,
-    MeanQueryPooling,
-    OneMap,
-)
+from attncourse.models.hidden_pooling import HiddenPooling
+from attncourse.models.query_pooling import MeanQueryPooling, OneMap
 from attncourse.trials.budget import Budget
 from attncourse.trials.loop import evaluate
 from attncourse.trials.runs import Variant

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import log
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -166,9 +167,7 @@ def blackened(
 
 
 @torch.no_grad()
-def deleted(
-    judged: OwnMap | ClassActivation, shown: Scenes, accuracy: float
-) -> dict[str, float]:
+def deleted(judged: Any, shown: Scenes, accuracy: float) -> dict[str, float]:
     """Accuracy lost without the window the map points at, and a random one."""
     size = (shown.images.shape[2], shown.images.shape[3])
     maps = judged.attend(shown.images).weights
