@@ -12,13 +12,14 @@ from attncourse.viz.inputs import as_mask, as_weights
 
 def describe(
     weights: Float[Tensor, "*one height width"],
-    mask: Bool[Tensor, "*single key_height key_width"] | None = None,
+    mask: Bool[Tensor, "*single mask_height mask_width"] | None = None,
 ) -> str:
     """Return the alternative text of a weight map.
 
     It states where the largest weight is (rows and columns count from 1 at
-    the upper left), how many places hold half of the mass and, with an
-    answer key, the share of the mass inside it, which is `mass_inside`.
+    the upper left), how many positions hold half of the mass and, with a
+    ground-truth mask, the share of the mass inside it, which is
+    `mass_inside`.
 
     Raises
     ------
@@ -42,15 +43,15 @@ def describe(
 
 def _mass(shares: NDArray[np.float64], mask: NDArray[np.bool_]) -> str:
     if not mask.any():
-        return "The answer key is empty."
+        return "The ground-truth mask is empty."
     inside = mass_inside(
         torch.from_numpy(shares)[None, None],
         torch.from_numpy(mask)[None, None],
     )
     row, column = (np.argwhere(mask) + 0.5).mean(axis=0) / mask.shape
     return (
-        f"{_percent(inside.item())} of the mass lies inside the answer key "
-        f"at the {_place(row, column)}, which covers "
+        f"{_percent(inside.item())} of the mass lies inside the "
+        f"ground-truth mask at the {_where(row, column)}, which covers "
         f"{_percent(mask.mean())} of the area."
     )
 
@@ -58,21 +59,21 @@ def _mass(shares: NDArray[np.float64], mask: NDArray[np.bool_]) -> str:
 def _peak(values: NDArray[np.float64]) -> str:
     rows, columns = values.shape
     row, column = divmod(int(values.argmax()), columns)
-    place = _place((row + 0.5) / rows, (column + 0.5) / columns)
+    where = _where((row + 0.5) / rows, (column + 0.5) / columns)
     return (
         f"The largest weight, {values.max():.3g}, is at row {row + 1}, "
-        f"column {column + 1}, at the {place}."
+        f"column {column + 1}, at the {where}."
     )
 
 
 def _spread(values: NDArray[np.float64]) -> str:
     shares = np.sort(values, axis=None)[::-1].cumsum() / values.sum()
     count = int((shares < 0.5 - 1e-9).sum()) + 1
-    verb, noun = ("holds", "place") if count == 1 else ("hold", "places")
+    verb, noun = ("holds", "position") if count == 1 else ("hold", "positions")
     return f"{count} {noun} of {values.size} {verb} half of the mass or more."
 
 
-def _place(row: float, column: float) -> str:
+def _where(row: float, column: float) -> str:
     vertical = ("top", "middle", "bottom")[min(int(3 * row), 2)]
     horizontal = ("left", "centre", "right")[min(int(3 * column), 2)]
     if (vertical, horizontal) == ("middle", "centre"):

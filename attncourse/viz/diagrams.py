@@ -580,8 +580,8 @@ class _Drawing:
 
     def _kinds(self) -> list[str]:
         kinds = {b.kind for b in _every(self.layout.blocks, self.layout.sides)}
-        told: list[str] = [k for k in _MEANING if k in kinds]
-        return told if kinds & {"trained", "attention"} else []
+        shown: list[str] = [k for k in _MEANING if k in kinds]
+        return shown if kinds & {"trained", "attention"} else []
 
     def _row(self, number: int, row: _Row) -> None:
         for before, item in pairwise(row.items):

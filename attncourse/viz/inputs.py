@@ -18,7 +18,7 @@ def as_map(weights: Tensor, name: str = "weights") -> NDArray[np.float64]:
         )
     array = _array(weights)
     if array.size == 0:
-        raise ValueError(f"{name} has shape {shape}; it holds no place")
+        raise ValueError(f"{name} has shape {shape}; it holds no position")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds values that are not finite")
     return array
@@ -36,7 +36,7 @@ def as_weights(weights: Tensor) -> NDArray[np.float64]:
 
 
 def as_mask(mask: Tensor) -> NDArray[np.bool_]:
-    """Return an answer key of shape (H, W) or (1, H, W) as (H, W)."""
+    """Return a ground-truth mask (H, W) or (1, H, W) as (H, W)."""
     if isinstance(mask, Tensor) and mask.dtype != torch.bool:
         raise ValueError(f"mask has dtype {mask.dtype}; torch.bool is needed")
     return as_map(mask, "mask") > 0

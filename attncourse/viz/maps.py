@@ -22,7 +22,7 @@ def heatmap(
     ax: Axes | None = None,
     title: str | None = None,
     vmax: float | None = None,
-    mask: Bool[Tensor, "*single key_height key_width"] | None = None,
+    mask: Bool[Tensor, "*single mask_height mask_width"] | None = None,
     scale: bool = True,
 ) -> Axes:
     """Draw one weight map; the colours start at zero.
@@ -38,7 +38,7 @@ def heatmap(
         Give it to compare maps.  Larger weights are then marked by an arrow
         on the colour bar.
     mask
-        Answer key of any resolution, drawn as an outline over the whole map.
+        Ground-truth mask of any resolution, outlined over the whole map.
     scale
         Whether to draw the colour bar.
 
@@ -53,14 +53,14 @@ def heatmap(
         If an argument has the wrong shape, type or range.
     """
     values = as_weights(weights)
-    key = None if mask is None else as_mask(mask)
+    truth = None if mask is None else as_mask(mask)
     top = _top(values, vmax)
     with course_style():
         ax = plt.subplots()[1] if ax is None else ax
         image = ax.imshow(values, cmap=WEIGHTS_CMAP, vmin=0, vmax=top)
         _finish(ax, title)
-        if key is not None:
-            _outline(ax, key, *values.shape)
+        if truth is not None:
+            _outline(ax, truth, *values.shape)
         if scale:
             _colour_bar(ax, image, values, top)
     return ax
@@ -73,13 +73,13 @@ def overlay(
     ax: Axes | None = None,
     title: str | None = None,
     vmax: float | None = None,
-    mask: Bool[Tensor, "*single key_height key_width"] | None = None,
+    mask: Bool[Tensor, "*single mask_height mask_width"] | None = None,
     smooth: bool = False,
     scale: bool = True,
 ) -> Axes:
     """Draw a weight map over its image.
 
-    Each place of the map covers exactly its share of the image: with h rows
+    Each position of the map covers exactly its share of the image: with h rows
     on an image of H pixels, row r covers the pixels from r H / h to
     (r + 1) H / h, the convention called ``align_corners=False``.  The image
     is drawn in grey, so that colour means weight and nothing else; the
@@ -94,7 +94,7 @@ def overlay(
     ax, title, vmax, mask, scale
         As in `heatmap`.
     smooth
-        Whether to interpolate between the places.  By default each place is
+        Whether to interpolate between the positions.  By default each is
         one block, which shows how coarse the map is.
 
     Returns
@@ -109,7 +109,7 @@ def overlay(
     """
     pixels = as_image(image)
     values = as_weights(weights)
-    key = None if mask is None else as_mask(mask)
+    truth = None if mask is None else as_mask(mask)
     top = _top(values, vmax)
     height, width = pixels.shape[:2]
     if smooth:
@@ -128,8 +128,8 @@ def overlay(
             interpolation="nearest",
         )
         _finish(ax, title)
-        if key is not None:
-            _outline(ax, key, height, width)
+        if truth is not None:
+            _outline(ax, truth, height, width)
         if scale:
             _colour_bar(ax, drawn, values, top)
     return ax

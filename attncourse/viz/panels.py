@@ -18,7 +18,7 @@ def panels(
     images: Float[Tensor, "count channels height width"],
     maps: Mapping[str, Float[Tensor, "count 1 map_height map_width"]],
     *,
-    masks: Bool[Tensor, "count 1 key_height key_width"] | None = None,
+    masks: Bool[Tensor, "count 1 mask_height mask_width"] | None = None,
     titles: Sequence[str] | None = None,
     scores: Mapping[str, Sequence[str]] | None = None,
 ) -> Figure:
@@ -34,7 +34,7 @@ def panels(
     maps
         Weights of every image, by the name that stands left of the row.
     masks
-        Answer keys, outlined on every map.
+        Ground-truth masks, outlined on every map.
     titles
         One above each image.
     scores

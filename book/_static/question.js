@@ -3,11 +3,11 @@
 "use strict";
 
 (() => {
-  const place = (box) => `attncourse-question-${box.id}`;
+  const slot = (box) => `attncourse-question-${box.id}`;
 
   const recall = (box) => {
     try {
-      return localStorage.getItem(place(box));
+      return localStorage.getItem(slot(box));
     } catch {
       return null; // storage is switched off
     }
@@ -15,7 +15,7 @@
 
   const remember = (box, value) => {
     try {
-      localStorage.setItem(place(box), value);
+      localStorage.setItem(slot(box), value);
     } catch {
       // the answer lasts as long as the page
     }

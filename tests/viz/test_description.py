@@ -7,7 +7,7 @@ from attncourse.metrics import mass_inside
 from attncourse.viz import describe
 
 
-def test_names_the_place_of_the_largest_weight():
+def test_names_the_position_of_the_largest_weight():
     weights = torch.full((1, 5, 11), 0.01)
     weights[0, 2, 9] = 0.46
     text = describe(weights)
@@ -18,7 +18,7 @@ def test_names_the_place_of_the_largest_weight():
 
 
 @pytest.mark.parametrize(
-    ("row", "column", "place"),
+    ("row", "column", "where"),
     [
         (0, 0, "top left"),
         (0, 3, "top centre"),
@@ -26,10 +26,10 @@ def test_names_the_place_of_the_largest_weight():
         (6, 6, "bottom right"),
     ],
 )
-def test_places_have_names(row, column, place):
+def test_regions_have_names(row, column, where):
     weights = torch.full((7, 7), 0.1)
     weights[row, column] = 1
-    assert f"at the {place}." in describe(weights)
+    assert f"at the {where}." in describe(weights)
 
 
 def test_mass_is_the_measured_mass():
@@ -40,14 +40,14 @@ def test_mass_is_the_measured_mass():
     text = describe(weights, mask)
     assert f"{100 * share:.0f} % of the mass lies inside" in text
     assert f"covers {100 * 24 / 77:.0f} % of the area" in text
-    assert "answer key at the top left" in text
+    assert "ground-truth mask at the top left" in text
 
 
-def test_counts_the_places_that_hold_half_of_the_mass():
+def test_counts_the_positions_that_hold_half_of_the_mass():
     weights = torch.tensor([[4.0, 1.0, 1.0], [0.0, 0.0, 2.0]])
-    assert "1 place of 6 holds half of the mass" in describe(weights)
+    assert "1 position of 6 holds half of the mass" in describe(weights)
     weights[0, 0] = 3
-    assert "2 places of 6 hold half of the mass" in describe(weights)
+    assert "2 positions of 6 hold half of the mass" in describe(weights)
 
 
 def test_says_so_when_a_map_has_no_peak():
@@ -55,7 +55,9 @@ def test_says_so_when_a_map_has_no_peak():
     assert equal.endswith("All weights are equal, 0.0667 each.")
     assert describe(torch.zeros(3, 5)).endswith("All weights are zero.")
     empty = torch.zeros(3, 5, dtype=torch.bool)
-    assert "The answer key is empty." in describe(torch.rand(3, 5), empty)
+    assert "The ground-truth mask is empty." in describe(
+        torch.rand(3, 5), empty
+    )
 
 
 def test_does_not_round_a_little_to_nothing_or_to_everything():

@@ -1,4 +1,4 @@
-"""Maps and overlays: the right place, the right colour."""
+"""Maps and overlays: the right position, the right colour."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,7 +27,7 @@ def test_heatmap_shows_the_weights_of_a_map_that_is_not_square():
     assert ax.get_title(loc="left") == "three by five"
 
 
-def test_heatmap_draws_where_it_is_told_and_states_its_scale_on_demand():
+def test_heatmap_draws_on_the_given_axes_and_states_its_scale_on_demand():
     figure, axes = plt.subplots(1, 2)
     assert heatmap(torch.rand(3, 5), ax=axes[0], scale=False) is axes[0]
     assert len(figure.axes) == 2
@@ -55,7 +55,7 @@ def test_vmax_must_be_positive(vmax):
         heatmap(torch.rand(3, 5), vmax=vmax)
 
 
-def test_the_key_is_outlined_on_its_pixels_whatever_its_resolution():
+def test_the_mask_is_outlined_on_its_pixels_whatever_its_resolution():
     mask = torch.zeros(6, 10, dtype=torch.bool)
     mask[1:4, 2:7] = True
     segments = border(heatmap(torch.rand(3, 5), mask=mask))
@@ -64,7 +64,7 @@ def test_the_key_is_outlined_on_its_pixels_whatever_its_resolution():
     np.testing.assert_allclose(segments.max((0, 1)), (7 / 2 - 0.5, 1.5))
 
 
-def test_an_empty_key_draws_no_outline():
+def test_an_empty_mask_draws_no_outline():
     ax = heatmap(torch.rand(3, 5), mask=torch.zeros(6, 10, dtype=torch.bool))
     assert not ax.collections
 
@@ -113,7 +113,7 @@ def test_overlay_shows_the_image_in_grey_and_covers_it_by_weight():
     assert 0 < alpha[0, 1] < alpha[1, 0] < alpha[1, 1] < 1
 
 
-def test_overlay_outlines_the_key_in_pixels_of_the_image():
+def test_overlay_outlines_the_mask_in_pixels_of_the_image():
     mask = torch.zeros(1, 4, 6, dtype=torch.bool)
     mask[0, 2, 3] = True
     ax = overlay(torch.rand(1, 8, 12), torch.rand(3, 5), mask=mask)
