@@ -1,14 +1,12 @@
-"""Wrong answers to the exercises of lesson 7, and what each is told."""
+"""Wrong answers to the exercises of lesson 7, and what each hears."""
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from attncourse.exercises.topics.cbam import (
     Gate,
     channel_gate_solution,
     order_solution,
-    spatial_gate_solution,
 )
 
 
@@ -16,66 +14,83 @@ def scores(descriptor: Tensor, w0: Tensor, w1: Tensor) -> Tensor:
     return (descriptor @ w0.T).relu() @ w1.T
 
 
-def two_sigmoids(x: Tensor, w0: Tensor, w1: Tensor) -> Tensor:
-    average = scores(x.mean((2, 3)), w0, w1).sigmoid()
-    return average + scores(x.amax((2, 3)), w0, w1).sigmoid()
+def average_of(x: Tensor, valid: Tensor) -> Tensor:
+    return (x * valid).sum((2, 3)) / valid.sum((2, 3))
 
 
-def average_alone(x: Tensor, w0: Tensor, w1: Tensor) -> Tensor:
-    return scores(x.mean((2, 3)), w0, w1).sigmoid()
+def largest_of(x: Tensor, valid: Tensor) -> Tensor:
+    return x.masked_fill(~valid, float("-inf")).amax((2, 3))
 
 
-def average_twice(x: Tensor, w0: Tensor, w1: Tensor) -> Tensor:
-    return (2 * scores(x.mean((2, 3)), w0, w1)).sigmoid()
+def all_positions(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    return channel_gate_solution(x, torch.ones_like(valid), *w)
 
 
-def summed_early(x: Tensor, w0: Tensor, w1: Tensor) -> Tensor:
-    return scores(x.mean((2, 3)) + x.amax((2, 3)), w0, w1).sigmoid()
+def mean_of_all(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    total = scores(x.mean((2, 3)), *w) + scores(largest_of(x, valid), *w)
+    return total.sigmoid()
 
 
-def as_scores(x: Tensor, w0: Tensor, w1: Tensor) -> Tensor:
-    average = scores(x.mean((2, 3)), w0, w1)
-    return average + scores(x.amax((2, 3)), w0, w1)
+def divided_by_all(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    average = (x * valid).mean((2, 3))
+    return (scores(average, *w) + scores(largest_of(x, valid), *w)).sigmoid()
 
 
-def kept_axes(x: Tensor, w0: Tensor, w1: Tensor) -> Tensor:
-    return channel_gate_solution(x, w0, w1)[..., None, None]
+def set_to_zero(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    return all_positions(x * valid, valid, *w)
 
 
-def descriptors(x: Tensor) -> list[Tensor]:
-    return [x.mean(1, keepdim=True), x.amax(1, keepdim=True)]
+def zeros_win(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    largest = (x * valid).amax((2, 3))
+    return (scores(average_of(x, valid), *w) + scores(largest, *w)).sigmoid()
 
 
-def largest_first(x: Tensor, kernel: Tensor) -> Tensor:
-    joined = torch.cat(descriptors(x)[::-1], dim=1)
-    return F.conv2d(joined, kernel, padding=3).sigmoid()
+def largest_of_all(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    largest = x.amax((2, 3))
+    return (scores(average_of(x, valid), *w) + scores(largest, *w)).sigmoid()
 
 
-def no_padding(x: Tensor, kernel: Tensor) -> Tensor:
-    return F.conv2d(torch.cat(descriptors(x), dim=1), kernel).sigmoid()
+def two_sigmoids(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    average = scores(average_of(x, valid), *w).sigmoid()
+    return average + scores(largest_of(x, valid), *w).sigmoid()
 
 
-def over_places(x: Tensor, kernel: Tensor) -> Tensor:
-    pooled = torch.stack([x.mean((1, 2, 3)), x.amax((1, 2, 3))], dim=1)
-    spread = pooled[..., None, None].expand(-1, -1, *x.shape[2:])
-    return F.conv2d(spread, kernel, padding=3).sigmoid()
+def average_alone(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    return scores(average_of(x, valid), *w).sigmoid()
 
 
-def competing(x: Tensor, kernel: Tensor) -> Tensor:
-    gates = spatial_gate_solution(x, kernel).logit()
-    return gates.flatten(2).softmax(-1).view_as(gates)
+def average_twice(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    return (2 * scores(average_of(x, valid), *w)).sigmoid()
 
 
-def summed_channels(x: Tensor, kernel: Tensor) -> Tensor:
-    joined = [x.sum(1, keepdim=True), x.amax(1, keepdim=True)]
-    return F.conv2d(torch.cat(joined, dim=1), kernel, padding=3).sigmoid()
+def summed_early(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    both = average_of(x, valid) + largest_of(x, valid)
+    return scores(both, *w).sigmoid()
+
+
+def as_scores(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    return channel_gate_solution(x, valid, *w).logit()
+
+
+def kept_axes(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    return channel_gate_solution(x, valid, *w)[..., None, None]
+
+
+def image_by_image(x: Tensor, valid: Tensor, *w: Tensor) -> Tensor:
+    """Right, and written with a loop."""
+    gates = []
+    for image, inside in zip(x, valid[:, 0], strict=True):
+        features = image[:, inside]
+        both = scores(features.mean(1), *w) + scores(features.amax(1), *w)
+        gates.append(both.sigmoid())
+    return torch.stack(gates)
 
 
 def as_printed(x: Tensor, channel: Gate, spatial: Gate) -> Tensor:
     return x * channel(x)[..., None, None] * spatial(x)
 
 
-def places_first(x: Tensor, channel: Gate, spatial: Gate) -> Tensor:
+def positions_first(x: Tensor, channel: Gate, spatial: Gate) -> Tensor:
     x = x * spatial(x)
     return x * channel(x)[..., None, None]
 
@@ -93,21 +108,101 @@ def in_place(x: Tensor, channel: Gate, spatial: Gate) -> Tensor:
     return x * spatial(x)
 
 
+def one_layer(
+    convolution: nn.Conv2d,
+    norm: nn.BatchNorm2d,
+    gate: Tensor,
+    *,
+    scale_bias: bool = True,
+    shift: bool = True,
+    eps: bool = True,
+    root: bool = True,
+    padding: int | None = None,
+) -> nn.Conv2d:
+    variance = norm.running_var + (norm.eps if eps else 0)
+    factor = gate * norm.weight / (variance.sqrt() if root else variance)
+    bias = norm.bias if shift else torch.zeros_like(norm.bias)
+    bias = gate * bias if scale_bias else bias
+    layer = nn.Conv2d(
+        convolution.in_channels,
+        convolution.out_channels,
+        convolution.kernel_size,
+        convolution.stride,
+        convolution.padding if padding is None else padding,
+    )
+    with torch.no_grad():
+        layer.weight.copy_(convolution.weight * factor[:, None, None, None])
+        layer.bias.copy_(bias - norm.running_mean * factor)
+    return layer
+
+
+def take_out(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    return one_layer(c, norm, gate)
+
+
+def no_gate(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    return one_layer(c, norm, torch.ones_like(gate))
+
+
+def bias_as_it_was(
+    c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor
+) -> nn.Conv2d:
+    return one_layer(c, norm, gate, scale_bias=False)
+
+
+def no_shift(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    return one_layer(c, norm, gate, shift=False)
+
+
+def no_eps(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    return one_layer(c, norm, gate, eps=False)
+
+
+def no_root(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    return one_layer(c, norm, gate, root=False)
+
+
+def no_padding(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    return one_layer(c, norm, gate, padding=0)
+
+
+def no_bias(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    layer = one_layer(c, norm, gate)
+    layer.bias = None
+    return layer
+
+
+def on_the_spot(c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor) -> nn.Conv2d:
+    layer = one_layer(c, norm, gate)
+    with torch.no_grad():
+        c.weight.copy_(layer.weight)
+    return layer
+
+
+def as_a_sequence(
+    c: nn.Conv2d, norm: nn.BatchNorm2d, gate: Tensor
+) -> nn.Module:
+    return nn.Sequential(c, norm)
+
+
+REFERENCE = {"cbam.take_out": take_out}
+
+RIGHT = {"cbam.channel_gate": [image_by_image]}
+
 WRONG = {
     "cbam.channel_gate": [
+        (all_positions, "The padding still counts"),
+        (mean_of_all, "the mean still counts the padding"),
+        (divided_by_all, "divide by the number of valid ones"),
+        (set_to_zero, "to zero is not enough"),
+        (zeros_win, "zeros in the padding win"),
+        (largest_of_all, "the maximum still sees the padding"),
         (two_sigmoids, "The sum comes after the sigmoid"),
         (average_alone, "Only the average is used"),
         (average_twice, "counted twice"),
         (summed_early, "added before the ReLU"),
         (as_scores, "These are the scores"),
         (kept_axes, r"shape \(3, 8\), but has \(3, 8, 1, 1\)"),
-    ],
-    "cbam.spatial_gate": [
-        (largest_first, "The maximum stands first"),
-        (no_padding, r"shape \(3, 1, 11, 8\), but has \(3, 1, 5, 2\)"),
-        (over_places, "pooled over the places"),
-        (competing, "The places compete"),
-        (summed_channels, "the sum over the channels"),
     ],
     "cbam.constant": [
         (0.6, "added to that of the average"),
@@ -118,9 +213,20 @@ WRONG = {
     ],
     "cbam.order": [
         (as_printed, "Both gates still look at the input"),
-        (places_first, "gates the places first"),
+        (positions_first, "gates the positions first"),
         (with_shortcut, "the input is added"),
         (lost_channels, "has been lost on the way"),
         (in_place, "changes its input in place"),
+    ],
+    "cbam.take_out": [
+        (no_gate, "the gate is missing"),
+        (bias_as_it_was, "not the bias of the normalisation"),
+        (no_shift, "The bias of the normalisation is missing"),
+        (no_eps, "adds its `eps`"),
+        (no_root, "not by the variance"),
+        (no_bias, "with a bias"),
+        (on_the_spot, "changes the layers"),
+        (as_a_sequence, "with a bias"),
+        (no_padding, r"shape \(2, 6, 5, 4\), but has \(2, 6, 4, 3\)"),
     ],
 }
