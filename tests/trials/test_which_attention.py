@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from attncourse.attention import Attended
 from attncourse.metrics import costs
 from attncourse.trials import Budget, ClassActivation, claim
 from attncourse.trials.setups.which_attention import (
@@ -142,13 +143,13 @@ def test_deletion_where_the_map_points_deletes_the_digit(shown):
         """It knows the scenes: right as long as the digit is there."""
 
         def forward(self, images):
-            return self.attend(images)[0]
+            return self.attend(images).output
 
         def attend(self, images):
             there = (images * shown.masks).sum((1, 2, 3)) > 0
             answer = torch.where(there, shown.labels, (shown.labels + 1) % 10)
             logits = torch.nn.functional.one_hot(answer, 10).float()
-            return logits, shown.masks.float()
+            return Attended(logits, shown.masks.float())
 
     drops = deleted(Reader(), shown, 1.0)
     assert drops["drop_deleted"] == 1.0
