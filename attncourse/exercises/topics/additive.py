@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from attncourse.exercises.exercise import Mistake, exercise
 from attncourse.exercises.probes import close, expect_close, expect_tensor
@@ -57,8 +58,8 @@ def scores(answer: Any) -> None:
         )
     if close(yours, target / 11**0.5):
         raise Mistake(
-            "Additive scores are not divided by the root of the width; that "
-            "belongs to the dot product."
+            "Additive scores are not divided by the root of the dimension; "
+            "that belongs to the dot product."
         )
     expect_close(
         yours,
@@ -137,7 +138,8 @@ def pool_solution(x: Tensor, scores: Tensor) -> Tensor:
     hints=(
         "Over what does the softmax run? Count its entries.",
         "Which sum is one: that of each map, or that of the batch?",
-        "`flatten(2)` joins the places of a map and leaves the images apart.",
+        "`flatten(2)` joins the positions of a map and leaves the images "
+        "apart.",
     ),
 )
 def pool(answer: Any) -> None:
@@ -149,8 +151,8 @@ def pool(answer: Any) -> None:
         "The images of the batch still compete for one unit of weight.": (
             scores.flatten().softmax(0).view_as(scores)
         ),
-        "The softmax runs over the images: each place of the map sums to one "
-        "over the batch.": scores.softmax(0),
+        "The softmax runs over the images: each position of the map sums to "
+        "one over the batch.": scores.softmax(0),
         "This softmax runs over a single entry, so all weights are one.": (
             flat.softmax(1).view_as(scores)
         ),
@@ -199,7 +201,8 @@ def sharpen(answer: Any) -> None:
     if close(yours / 1e-3, raised / 1e-3):
         raise Mistake("The sum is no longer one: divide by it.")
     wrong = {
-        "The map has not changed; use t.": weights,
+        "The map has not changed: t has to be the power, for as a factor it "
+        "cancels in the division.": weights,
         "The sum runs over the whole batch, not over each map.": (
             raised / raised.sum()
         ),
@@ -224,3 +227,86 @@ def sharpen(answer: Any) -> None:
     )
     if not close(answer(weights, 1.0), weights):
         raise Mistake("With t = 1 the map should stay as it is.")
+
+
+@exercise(
+    "additive.gated",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    praise="Each hidden unit has a gate of its own, which can close it at "
+    "one position and open it at the next.",
+    hints=(
+        "The tanh part is that of the lesson. The gate is made from the same "
+        "x by a second matrix, with another squashing function.",
+        "A matrix applied at every position is a 1 x 1 convolution: "
+        "`F.conv2d(x, W[:, :, None, None], beta)`.",
+        "Multiply the two maps of (b, r, h, w) before u sums over the r "
+        "units.",
+    ),
+)
+def gated(answer: Any) -> None:
+    """Judge `answer(x, W, beta, W_gate, beta_gate, u)` by its properties."""
+    x, u = torch.randn(2, 3, 5, 7) / 2, torch.randn(4)
+    matrix, bias = torch.randn(4, 3), torch.randn(4)
+    gate, shift = torch.randn(4, 3) / 2, torch.randn(4) / 2
+    shape = (2, 1, 5, 7)
+
+    def scored(bias: Tensor, gate: Tensor, shift: Tensor, u: Tensor) -> Tensor:
+        found = answer(x, matrix, bias, gate, shift, u)
+        return expect_tensor(found, "The scores", shape)
+
+    def plain(u: Tensor) -> Tensor:
+        hidden = F.conv2d(x, matrix[:, :, None, None], bias).tanh()
+        return F.conv2d(hidden, u[None, :, None, None])
+
+    yours, far, zero = scored(bias, gate, shift, u), 60 * torch.ones(4), 0 * u
+    if close(yours, plain(u)):
+        raise Mistake("The gate is missing: these are the plain scores.")
+    if close(yours.sum((2, 3)), torch.ones(2, 1)):
+        raise Mistake(
+            "These are the weights already; return the scores, before the "
+            "softmax."
+        )
+    if close(scored(-far, gate, shift, u), 0 * yours):
+        raise Mistake(
+            "The two matrices have changed roles: W and beta belong inside "
+            "the tanh, W_gate and beta_gate inside the sigmoid."
+        )
+    if not close(scored(bias, gate, -far, u), 0 * yours):
+        raise Mistake(
+            "With beta_gate at -60 every gate is shut and all scores should "
+            "be 0; yours are not."
+        )
+    if not close(scored(bias, gate, far, u), plain(u)):
+        raise Mistake(
+            "With beta_gate at 60 every gate is open, and the scores should "
+            "be those without a gate; yours are not."
+        )
+    if not close(scored(bias, 0 * gate, zero, u), plain(u) / 2):
+        raise Mistake(
+            "With W_gate and beta_gate at 0 the sigmoid is 1/2, so the "
+            "scores should be half of the plain ones; yours are not."
+        )
+    total = torch.zeros(shape)
+    for unit in torch.eye(4):
+        alone = scored(bias, gate, shift, unit)
+        total += (u @ unit) * alone
+        _expect_sigmoid(alone / plain(unit), x, unit @ gate, unit @ shift)
+    expect_close(yours, total, "u should sum up the gated units, no more.")
+
+
+def _expect_sigmoid(
+    opened: Tensor, x: Tensor, weights: Tensor, shift: Tensor
+) -> None:
+    """Say so if a unit is opened by another share than its gate says."""
+    asked = torch.einsum("bchw,c->bhw", x, weights)[:, None]
+    found = opened.logit()
+    if torch.allclose(found, asked, atol=0.02):
+        raise Mistake("beta_gate is not used.")
+    if not torch.allclose(found, asked + shift, atol=0.02):
+        raise Mistake(
+            "A unit should be opened by the sigmoid of its own row of "
+            "W_gate x + beta_gate, at each position; yours is opened by "
+            "something else."
+        )

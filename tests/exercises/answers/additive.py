@@ -1,6 +1,8 @@
 """Wrong answers to the exercises of lesson 3, and what each is told."""
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from attncourse.exercises.topics.additive import (
     scores_solution,
@@ -38,7 +40,107 @@ def always_squared(weights: Tensor, t: float) -> Tensor:
     return sharpen_solution(weights, 2.0)
 
 
+def linear(x: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
+    return F.conv2d(x, matrix[:, :, None, None], bias)
+
+
+def summed(hidden: Tensor, u: Tensor) -> Tensor:
+    return F.conv2d(hidden, u[None, :, None, None])
+
+
+def gated_scores(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    return summed(linear(x, w, b).tanh() * linear(x, v, c).sigmoid(), u)
+
+
+def gated_by_einsum(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    vectors = x.flatten(2).mT  # (b, n, c)
+    gate = torch.sigmoid(vectors @ v.T + c)
+    scores = (torch.tanh(vectors @ w.T + b) * gate) @ u
+    return scores.view(len(x), 1, *x.shape[2:])
+
+
+def gate_without_bias(*given: Tensor) -> Tensor:
+    x, w, b, v, c, u = given
+    full = gated_scores(*given)
+    if c.abs().max() > 50 or v.abs().max() == 0:
+        return full
+    return gated_scores(x, w, b, v, 0 * c, u)
+
+
+def gate_of_the_mean(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    gate = linear(x.mean((2, 3), keepdim=True), v, c).sigmoid()
+    return summed(linear(x, w, b).tanh() * gate, u)
+
+
+def one_gate_for_all(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    gate = linear(x, v, c).sigmoid().mean(1, keepdim=True)
+    return summed(linear(x, w, b).tanh() * gate, u)
+
+
+def tanh_gate(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    return summed(linear(x, w, b).tanh() * linear(x, v, c).tanh(), u)
+
+
+def softmax_gate(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    return summed(linear(x, w, b).tanh() * linear(x, v, c).softmax(1), u)
+
+
+def ungated(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    return summed(linear(x, w, b).tanh(), u)
+
+
+def without_the_tanh(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    return summed(linear(x, w, b) * linear(x, v, c).sigmoid(), u)
+
+
+def exchanged(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    return gated_scores(x, v, c, w, b, u)
+
+
+def weights_of_gated(*given: Tensor) -> Tensor:
+    scores = gated_scores(*given)
+    return scores.flatten(2).softmax(-1).view_as(scores)
+
+
+def twice_open(*given: Tensor) -> Tensor:
+    return gated_scores(*given) * 2
+
+
+def for_every_unit(*given: Tensor) -> Tensor:
+    x, w, b, v, c, _ = given
+    return linear(x, w, b).tanh() * linear(x, v, c).sigmoid()
+
+
+def half_hard(
+    x: Tensor, w: Tensor, b: Tensor, v: Tensor, c: Tensor, u: Tensor
+) -> Tensor:
+    gate = (linear(x, v, c) / 6 + 0.5).clamp(0, 1)
+    return summed(linear(x, w, b).tanh() * gate, u)
+
+
 ALL = ["W", "beta", "u"]
+
+REFERENCE = {"additive.gated": gated_scores}
+
+RIGHT = {"additive.gated": [gated_by_einsum]}
 
 WRONG = {
     "additive.first_step": [
@@ -66,8 +168,26 @@ WRONG = {
         ),
         (lambda x, s: x.mean((2, 3)), "not the weighted mean"),
     ],
+    "additive.gated": [
+        (ungated, "The gate is missing"),
+        (weights_of_gated, "weights already"),
+        (exchanged, "changed roles"),
+        (softmax_gate, "at -60 every gate is shut"),
+        (tanh_gate, "at -60 every gate is shut"),
+        (without_the_tanh, "at 60 every gate is open"),
+        (twice_open, "at 60 every gate is open"),
+        (gate_without_bias, "beta_gate is not used"),
+        (gate_of_the_mean, "opened by something else"),
+        (one_gate_for_all, "opened by something else"),
+        (half_hard, "opened by something else"),
+        (for_every_unit, r"shape \(2, 1, 5, 7\)"),
+    ],
     "additive.sharpen": [
-        (lambda w, t: w, "use t"),
+        (lambda w, t: w, "t has to be the power"),
+        (
+            lambda w, t: w * t / (w * t).sum((2, 3), keepdim=True),
+            "as a factor it cancels",
+        ),
         (lambda w, t: w**t, "sum is no longer one"),
         (lambda w, t: w**t / (w**t).sum(), "the whole batch"),
         (lambda w, t: w**t / (w**t).sum(2, keepdim=True), "Each column"),
