@@ -77,21 +77,21 @@ def patches(answer: Any) -> None:
 
 
 EQUIVARIANCE = {
-    "attention": "the same, moved along",
-    "mean": "exactly the same",
-    "positions": "different",
-    "convolution": "different",
+    "bias": "different",
+    "rotary": "different",
+    "carried": "the same, moved along",
+    "pooled": "exactly the same",
 }
 OPTIONS = ("exactly the same", "the same, moved along", "different")
 REASONS = {
-    "attention": "For attention: each output asks all tokens, in whatever "
-    "order, so it keeps its value and goes where its token goes.",
-    "mean": "For mean: the outputs have only changed places, and a mean "
-    "does not see places.",
-    "positions": "For positions: the codes stay with the places while the "
-    "patches move, so the sums are new tokens.",
-    "convolution": "For convolution: a 3 x 3 convolution mixes neighbours, "
-    "and after the shuffle each place has other neighbours.",
+    "bias": "For bias: the numbers in the table belong to the positions, and "
+    "the tokens move under them, so each pair gets another number.",
+    "rotary": "For rotary: a token is turned by the position where it lands, "
+    "so its offsets to the others change.",
+    "carried": "For carried: with its code added, a token is a vector like "
+    "any other, and plain attention is equivariant.",
+    "pooled": "For pooled: the outputs have only moved, and a mean does not "
+    "see the order.",
 }
 
 
@@ -99,13 +99,15 @@ REASONS = {
     "self_attention.shuffle",
     kind="predict",
     solution=EQUIVARIANCE,
-    praise="Only what depends on neighbours or codes can see that the image "
-    "was shuffled.",
+    praise="What stays behind at the positions notices a shuffle; what "
+    "travels with the tokens does not.",
     hints=(
-        "Write out one output of attention. Where does the order of the "
-        "tokens enter it?",
-        "A position code belongs to the place, not to the patch. A 3 x 3 "
-        "convolution looks at places, too.",
+        "For each case ask what moves with a token and what stays at its "
+        "position.",
+        "A bias is looked up by two positions, a turn by one. Neither asks "
+        "which token stands there.",
+        "A code that is added before the shuffle is a part of the token. What "
+        "does plain attention do with shuffled tokens?",
     ),
 )
 def shuffle(answer: Any) -> None:
@@ -135,7 +137,7 @@ def codes_solution(rows: Tensor, columns: Tensor) -> Tensor:
     "code runs through.",
     hints=(
         "Take h = 2 and w = 3 and write down row and column of the six "
-        "places, row by row.",
+        "positions, row by row.",
         "`repeat` gives 0 1 0 1 0 1; `repeat_interleave` gives 0 0 0 1 1 1. "
         "Which of the two do the rows need?",
     ),
@@ -147,39 +149,39 @@ def codes(answer: Any) -> None:
     target = codes_solution(rows, columns)
     if close(yours, torch.cat([rows.repeat(5, 1), columns.repeat(3, 1)], -1)):
         raise Mistake(
-            "This is still the code as printed: place 1 gets the code of "
+            "This is still the code as printed: position 1 gets the code of "
             "row 1, although it stands in row 0."
         )
     wide_rows = rows.repeat_interleave(5, 0)
     wide_columns = columns.repeat_interleave(3, 0)
     if close(yours, torch.cat([wide_rows, wide_columns], -1)):
         raise Mistake(
-            "The rows are right, but now the columns stay as well: place 1 "
+            "The rows are right, but now the columns stay as well: position 1 "
             "should have the code of column 1."
         )
     if close(yours, torch.cat([rows.repeat(5, 1), wide_columns], -1)):
         raise Mistake(
-            "This numbers the places column by column; the tokens of a map "
+            "This numbers the positions column by column; the tokens of a map "
             "come row by row."
         )
     if close(yours, target.roll(4, 1)):
         raise Mistake(
-            "The places are right, but the first half should be the code of "
-            "the row and the second that of the column."
+            "The positions are right, but the first half should be the code "
+            "of the row and the second that of the column."
         )
     expect_close(
         yours,
         target,
-        "The shape is right, but place 0 to 4 should carry row 0 and the "
-        "columns 0 to 4.",
+        "The shape is right, but the positions 0 to 4 should carry row 0 and "
+        "the columns 0 to 4.",
         picture=True,
     )
 
 
 def offsets_solution(height: int, width: int) -> Tensor:
-    """Row and column offset of each pair: (places, places, 2)."""
-    place = torch.arange(height * width)
-    both = torch.stack([place // width, place % width], -1)
+    """Row and column offset of each pair: (positions, positions, 2)."""
+    position = torch.arange(height * width)
+    both = torch.stack([position // width, position % width], -1)
     return both[:, None] - both[None]
 
 
@@ -187,12 +189,12 @@ def offsets_solution(height: int, width: int) -> Tensor:
     "self_attention.offsets",
     kind="write",
     solution=offsets_solution,
-    praise="Two numbers for each pair of places, and all that a relative "
-    "position may depend on.",
+    praise="Two numbers for each pair of positions, and all that a relative "
+    "bias may depend on.",
     hints=(
-        "Place i, counted row by row, stands in row i // width and column "
+        "Position i, counted row by row, stands in row i // width and column "
         "i % width.",
-        "Stack rows and columns to (places, 2). Then subtract with one new "
+        "Stack rows and columns to (positions, 2). Then subtract with one new "
         "axis on each side.",
     ),
 )
@@ -217,19 +219,24 @@ def offsets(answer: Any) -> None:
             "Without the sign, above and below are the same; leave the "
             "absolute value out."
         )
-    place = torch.arange(n)
-    swapped = torch.stack([place // height, place % height], -1)
+    position = torch.arange(n)
+    swapped = torch.stack([position // height, position % height], -1)
     if close(yours, swapped[:, None] - swapped[None]):
         raise Mistake(
-            "A row holds `width` places: the row is i // width and the "
+            "A row holds `width` positions: the row is i // width and the "
             "column is i % width."
         )
     expect_close(
         yours,
         target,
-        "The shape is right, but the offsets are not those of places counted "
-        "row by row.",
+        "The shape is right, but the offsets are not those of positions "
+        "counted row by row.",
     )
+    if yours.is_floating_point():
+        raise Mistake(
+            "The values are right, but they are floats, which cannot index a "
+            "table: keep integers with `//` and `torch.arange`."
+        )
 
 
 PIXELS, DIM = 224, 384
@@ -269,4 +276,82 @@ def budget(answer: Any) -> None:
         raise Mistake(
             f"{count} patches are cheap enough, but a smaller patch fits as "
             "well; the smallest is asked for."
+        )
+
+
+@exercise(
+    "self_attention.rotary",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    praise="Lengths stay, turns add up, and a product of two turned tokens "
+    "sees the difference of their positions.",
+    hints=(
+        "One angle for each token and pair: (n, 1) positions times (d / 2) "
+        "frequencies.",
+        "`tokens[:, 0::2]` and `tokens[:, 1::2]` are the first and second "
+        "entries of all pairs.",
+        "Put the new first and second entries back in turn: `torch.stack` "
+        "on a new last axis, then `flatten(1)`.",
+    ),
+)
+def rotary(answer: Any) -> None:
+    """Judge `answer(tokens, positions)` by what a turn must do."""
+    tokens, positions = torch.randn(5, 6), torch.randn(5) * 3
+    still = torch.zeros(5)
+    yours = expect_tensor(answer(tokens, positions), "The result", (5, 6))
+    if close(yours, tokens):
+        raise Mistake("Nothing has turned: positions are not used.")
+    expect_close(
+        expect_tensor(answer(tokens, still), "The result", (5, 6)),
+        tokens,
+        "At position 0 the angle is 0 and a token should stay as it is.",
+    )
+    if not close(yours.norm(dim=1), tokens.norm(dim=1)):
+        raise Mistake(
+            "A turn keeps the length of a token; yours changes it. Check "
+            "sine, cosine and the one minus sign."
+        )
+    pairs, before = yours.view(5, 3, 2), tokens.view(5, 3, 2)
+    if not close(pairs.norm(dim=2), before.norm(dim=2)):
+        raise Mistake(
+            "Entries 2k and 2k + 1 should form a pair; you pair others, such "
+            "as k and k + d/2, or put them back in another order."
+        )
+    _expect_angles(answer)
+    again = answer(answer(tokens, positions), -positions)
+    expect_close(
+        expect_tensor(again, "The result", (5, 6)),
+        tokens,
+        "Turned by positions and then by -positions, the tokens should be "
+        "back; yours are not.",
+    )
+
+
+def _expect_angles(answer: Any) -> None:
+    """Read the angle of each pair off the first unit vector of it."""
+    dim = 2 * int(torch.randint(3, 6, ()))
+    firsts = torch.eye(dim)[0::2]
+    turned = expect_tensor(
+        answer(firsts, torch.ones(dim // 2)), "The result", (dim // 2, dim)
+    )
+    pairs = turned.view(dim // 2, dim // 2, 2).diagonal().T
+    angles = torch.atan2(pairs[:, 1], pairs[:, 0])
+    steps = -angles.abs().log10() * dim / 8  # 0, 1, 2, ... for the right ones
+    count = torch.arange(dim // 2)
+    if (angles < 0).all() and close(steps, count):
+        raise Mistake(
+            "The angles are right, but you turn the other way: a' is "
+            "a cos - b sin."
+        )
+    if close(steps, count / 2):
+        raise Mistake(
+            "The exponent is -2k/d, with k the number of the pair; yours "
+            "falls half as fast."
+        )
+    if not close(steps, count) or (angles < 0).any():
+        raise Mistake(
+            "At position 1 pair k should turn by 10000^(-2k/d); with "
+            f"d = {dim} yours turn by "
+            f"{', '.join(f'{angle:.4f}' for angle in angles)}."
         )

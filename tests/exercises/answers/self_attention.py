@@ -91,15 +91,125 @@ def divided_by_height(height: int, width: int) -> Tensor:
 
 
 def one_number(height: int, width: int) -> Tensor:
-    place = torch.arange(height * width)
-    return place[:, None] - place
+    position = torch.arange(height * width)
+    return position[:, None] - position
 
 
 def shifted(height: int, width: int) -> Tensor:
     return offsets_solution(height, width) + 1
 
 
+def floats(height: int, width: int) -> Tensor:
+    return offsets_solution(height, width).float()
+
+
+def by_division(height: int, width: int) -> Tensor:
+    position = torch.arange(height * width)
+    column = position % width
+    both = torch.stack([(position - column) / width, column], -1)
+    return both[:, None] - both[None]
+
+
+def short_integers(height: int, width: int) -> Tensor:
+    return offsets_solution(height, width).to(torch.int32)
+
+
+def of_a_grid(height: int, width: int) -> Tensor:
+    both = torch.cartesian_prod(torch.arange(height), torch.arange(width))
+    return both[:, None] - both[None]
+
+
+def angles_of(tokens: Tensor, positions: Tensor, step: float = 2) -> Tensor:
+    dim = tokens.shape[1]
+    exponents = -step * torch.arange(dim // 2) / dim
+    return positions[:, None] * 10_000**exponents
+
+
+def turn(tokens: Tensor, positions: Tensor) -> Tensor:
+    return turned_by(tokens, angles_of(tokens, positions))
+
+
+def turned_by(tokens: Tensor, angles: Tensor) -> Tensor:
+    a, b = tokens[:, 0::2], tokens[:, 1::2]
+    sine, cosine = angles.sin(), angles.cos()
+    return torch.stack([a * cosine - b * sine, a * sine + b * cosine], 2).view(
+        tokens.shape
+    )
+
+
+def turn_as_complex(tokens: Tensor, positions: Tensor) -> Tensor:
+    angles = angles_of(tokens, positions)
+    numbers = torch.view_as_complex(tokens.unflatten(1, (-1, 2)).contiguous())
+    turned = numbers * torch.polar(torch.ones_like(angles), angles)
+    return torch.view_as_real(turned).flatten(1)
+
+
+def other_way(tokens: Tensor, positions: Tensor) -> Tensor:
+    return turn(tokens, -positions)
+
+
+def by_halves(tokens: Tensor, positions: Tensor) -> Tensor:
+    angles = angles_of(tokens, positions)
+    a, b = tokens.chunk(2, 1)
+    sine, cosine = angles.sin(), angles.cos()
+    return torch.cat([a * cosine - b * sine, a * sine + b * cosine], 1)
+
+
+def joined_in_halves(tokens: Tensor, positions: Tensor) -> Tensor:
+    turned = turn(tokens, positions)
+    return torch.cat([turned[:, 0::2], turned[:, 1::2]], 1)
+
+
+def slow_angles(tokens: Tensor, positions: Tensor) -> Tensor:
+    return turned_by(tokens, angles_of(tokens, positions, step=1))
+
+
+def one_frequency(tokens: Tensor, positions: Tensor) -> Tensor:
+    return turned_by(tokens, angles_of(tokens, positions, step=0))
+
+
+def both_plus(tokens: Tensor, positions: Tensor) -> Tensor:
+    angles = angles_of(tokens, positions)
+    a, b = tokens[:, 0::2], tokens[:, 1::2]
+    sine, cosine = angles.sin(), angles.cos()
+    return torch.stack([a * cosine + b * sine, a * sine + b * cosine], 2).view(
+        tokens.shape
+    )
+
+
+def code_added(tokens: Tensor, positions: Tensor) -> Tensor:
+    angles = angles_of(tokens, positions)
+    return tokens + torch.stack([angles.sin(), angles.cos()], 2).flatten(1)
+
+
+def counted(tokens: Tensor, positions: Tensor) -> Tensor:
+    return turn(tokens, torch.arange(len(tokens)).float())
+
+
+def rounded(tokens: Tensor, positions: Tensor) -> Tensor:
+    return turn(tokens, positions.abs())
+
+
+REFERENCE = {"self_attention.rotary": turn}
+
+RIGHT = {
+    "self_attention.rotary": [turn_as_complex],
+    "self_attention.offsets": [short_integers, of_a_grid],
+}
+
 WRONG = {
+    "self_attention.rotary": [
+        (lambda tokens, positions: tokens, "Nothing has turned"),
+        (code_added, "At position 0 the angle is 0"),
+        (counted, "At position 0 the angle is 0"),
+        (both_plus, "keeps the length"),
+        (by_halves, "should form a pair"),
+        (joined_in_halves, "At position 0 the angle is 0"),
+        (other_way, "turn the other way"),
+        (slow_angles, "falls half as fast"),
+        (one_frequency, "should turn by"),
+        (rounded, "should be back"),
+    ],
     "self_attention.patches": [
         (bare_reshape, "A bare reshape cuts the memory"),
         (by_columns, "column by column"),
@@ -110,18 +220,12 @@ WRONG = {
         (negated, "not the upper left square"),
     ],
     "self_attention.shuffle": [
-        (EQUIVARIANCE | {"attention": "different"}, "goes where its token"),
-        (EQUIVARIANCE | {"mean": "different"}, "does not see places"),
-        (
-            EQUIVARIANCE | {"positions": "exactly the same"},
-            "stay with the places",
-        ),
-        (
-            EQUIVARIANCE | {"convolution": "the same, moved along"},
-            "other neighbours",
-        ),
-        (EQUIVARIANCE | {"mean": "equal"}, "should be one of"),
-        ({"attention": "different"}, "dictionary that has the keys"),
+        (EQUIVARIANCE | {"bias": "the same, moved along"}, "belong to the"),
+        (EQUIVARIANCE | {"rotary": "exactly the same"}, "where it lands"),
+        (EQUIVARIANCE | {"carried": "different"}, "attention is equivariant"),
+        (EQUIVARIANCE | {"pooled": "different"}, "does not see the order"),
+        (EQUIVARIANCE | {"pooled": "equal"}, "should be one of"),
+        ({"bias": "different"}, "dictionary that has the keys"),
     ],
     "self_attention.codes": [
         (as_printed, "still the code as printed"),
@@ -129,15 +233,17 @@ WRONG = {
         (columns_stay, "column by column"),
         (column_first, "first half should be the code of the row"),
         (added, r"shape \(15, 8\), but has \(15, 4\)"),
-        (halves_mixed, "place 0 to 4 should carry row 0"),
+        (halves_mixed, "positions 0 to 4 should carry row 0"),
     ],
     "self_attention.offsets": [
         (key_minus_query, "sign is turned round"),
         (column_offset_first, "the row offset comes first"),
         (distances, "Without the sign"),
-        (divided_by_height, "A row holds `width` places"),
+        (divided_by_height, "A row holds `width` positions"),
         (one_number, "should have the shape"),
-        (shifted, "not those of places counted"),
+        (shifted, "not those of positions counted"),
+        (floats, "cannot index a table"),
+        (by_division, "cannot index a table"),
     ],
     "self_attention.budget": [
         (8, "just above"),
