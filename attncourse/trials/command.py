@@ -1,5 +1,6 @@
 """The command `python -m attncourse trials`."""
 
+import re
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,7 +123,8 @@ def _list(options: Namespace) -> int:
 
 def _show(options: Namespace) -> int:
     case = claim(options.name)
-    print(f"{options.name}: {case.statement}\n{case.source}\n\n{case.scene}\n")
+    source = re.sub(r"\{cite:[pt]\}`(\w+)`", r"\1", case.source)
+    print(f"{options.name}: {case.statement}\n{source}\n\n{case.scene}\n")
     for prediction in case.predictions:
         print(f"- {prediction.statement}\n  {prediction.rule}")
     print()
