@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation, Text
 
-GROUND: Final = "#14181e"
-"""What white becomes: about the background of the book and of JupyterLab."""
+GROUND: Final = "#121212"
+"""What white becomes: the background of the book's dark pages."""
 
 _CONTRAST: Final = 4.5
 RGBA = tuple[float, float, float, float]
@@ -29,10 +29,7 @@ def darken(fig: Figure) -> None:
     are.
     """
     kept = _on_images(fig)
-    _clear(fig.patch)
-    for ax in fig.axes:
-        _clear(ax.patch)
-    for artist in fig.findobj(include_self=False):
+    for artist in fig.findobj():
         if artist not in kept:
             _recolour(artist)
 
@@ -98,11 +95,6 @@ def _inside(artist: Artist, ax: Axes) -> bool:
         return True  # an outline that is not counted in the limits
     middle = box.get_points().mean(axis=0)
     return bool(ax.bbox.padded(1).contains(*middle))
-
-
-def _clear(patch: Patch) -> None:
-    if min(to_rgb(patch.get_facecolor())) > 0.99:
-        patch.set_facecolor("none")
 
 
 def _recolour(artist: Artist) -> None:

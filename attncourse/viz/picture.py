@@ -8,11 +8,12 @@ from io import BytesIO
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageColor
 
-from attncourse.viz.dark import darken
+from attncourse.viz.dark import GROUND, darken
 from attncourse.viz.page import asset
 from attncourse.viz.style import course_style
 
@@ -123,12 +124,12 @@ def draw_frame(fig: Figure | Axes) -> Frame:
             "a matplotlib Figure or Axes is needed"
         )
     with course_style():
-        light = _pixels(whole).convert("RGB")
+        light = _pixels(whole)
         whole.set_layout_engine("none")
         darken(whole)
         dark = _pixels(whole)
     plt.close(whole)
-    return Frame(light, _source(light), _source(dark))
+    return Frame(light, _source(light), _source(dark, clear=GROUND))
 
 
 def _pixels(fig: Figure) -> Image.Image:
@@ -141,7 +142,7 @@ def _pixels(fig: Figure) -> Image.Image:
         pil_kwargs={"compress_level": 0},
     )
     with Image.open(raw) as drawn:
-        return drawn.convert("RGBA")
+        return drawn.convert("RGB")
 
 
 def image_tags(frame: Frame, alt: str) -> str:
@@ -168,16 +169,41 @@ def caption_tag(caption: str | None) -> str:
     return f"<figcaption>{escape(caption)}</figcaption>"
 
 
-def _source(image: Image.Image) -> str:
-    data = b64encode(_compress(image)).decode()
-    return f"data:image/webp;base64,{data}"
+def _source(image: Image.Image, clear: str = "") -> str:
+    """Return an image as a data URI; `clear` is a colour to see through."""
+    pixels = np.asarray(image)
+    kept = _few_colours(image)
+    exact = kept is not None
+    kept = image if kept is None else kept
+    if clear:
+        ground = np.array(ImageColor.getrgb(clear))
+        drawn = (pixels != ground).any(axis=-1)
+        kept.putalpha(Image.fromarray(np.where(drawn, 255, 0).astype("u1")))
+    data = _webp(kept) if exact else _smaller(kept)
+    return f"data:image/webp;base64,{b64encode(data).decode()}"
 
 
-def _compress(image: Image.Image) -> bytes:
+def _few_colours(image: Image.Image) -> Image.Image | None:
+    """Return a plot in 256 colours, which halves it; None for photographs.
+
+    No pixel may change by more than one twentieth of the scale.
+    """
+    few = image.quantize(
+        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
+    few = few.convert("RGB")
+    change = np.abs(np.asarray(few, "i2") - np.asarray(image, "i2"))
+    return few if change.max() <= 12 else None
+
+
+def _smaller(image: Image.Image) -> bytes:
     """Return plots without loss, and photographs at a fraction of that."""
-    exact = _encode(image, "WEBP", lossless=True, quality=60, method=3)
-    lossy = _encode(image, "WEBP", quality=75, method=4)
+    exact, lossy = _webp(image), _encode(image, "WEBP", quality=75, method=4)
     return exact if len(exact) < 1.5 * len(lossy) else lossy
+
+
+def _webp(image: Image.Image) -> bytes:
+    return _encode(image, "WEBP", lossless=True, quality=60, method=3)
 
 
 def _encode(image: Image.Image, kind: str, **options: int) -> bytes:

@@ -47,7 +47,7 @@
     button.type = "button";
     button.className = "plate-open";
     button.title = "Enlarge";
-    const number = figure.querySelector(".caption-number");
+    const number = figure.querySelector(".figure-number");
     button.ariaLabel = `Enlarge ${number?.textContent.trim() || "figure"}`;
     button.addEventListener("click", () => enlarge(figure));
     images[images.length - 1].after(button);

@@ -49,7 +49,8 @@ def test_a_drawn_figure_is_recoloured():
     assert to_rgb(note.get_bbox_patch().get_facecolor()) == to_rgb(GROUND)
     label = ax.get_xticklabels()[0]
     assert contrast(label.get_color()) > 10
-    assert fig.patch.get_facecolor()[3] == ax.patch.get_facecolor()[3] == 0
+    for patch in (fig.patch, ax.patch):
+        assert to_rgb(patch.get_facecolor()) == to_rgb(GROUND)
 
 
 def test_images_and_what_is_drawn_on_them_stay():

@@ -4,6 +4,7 @@ from base64 import b64decode
 from io import BytesIO
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -77,8 +78,11 @@ def test_plots_keep_their_colours_and_photographs_stay_small():
     plot = figure(heatmap(torch.rand(3, 5)), alt=ALT)
     image, _ = elements(plot.html, "img")
     with Image.open(BytesIO(plot.png)) as png:
-        exact = decode(image.attributes["src"]).convert("RGB")
-        assert exact.tobytes() == png.tobytes()
+        shown = decode(image.attributes["src"]).convert("RGB")
+        change = np.abs(np.asarray(shown, "i2") - np.asarray(png, "i2"))
+    assert change.max() <= 12
+    assert change.mean() < 2
+    assert len(image.attributes["src"]) < len(plot.png)
     noise = torch.rand(3, 211, 223, generator=torch.manual_seed(0))
     photo = figure(overlay(noise, torch.rand(3, 5)), alt=ALT)
     assert len(elements(photo.html, "img")[0].attributes["src"]) < (
