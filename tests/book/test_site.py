@@ -15,6 +15,8 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 from attncourse import trials
+from attncourse.trials.claim import claim_file
+from attncourse.trials.record import recorded
 from tests.book.conftest import SITE, documents
 
 pytestmark = pytest.mark.site
@@ -283,33 +285,44 @@ def test_the_bench_page_shows_every_recorded_race() -> None:
     assert len(figures) == sum(bool(bench.growth) for bench in recorded)
 
 
-def test_the_court_shows_every_claim_and_its_verdict() -> None:
-    court = article("book/claims")
-    rows = court.select("table")[0].select("tbody tr")
-    names = trials.claims()
-    assert len(rows) == len(names) >= 20
-    for name, row in zip(names, rows, strict=True):
+def test_the_claims_page_shows_every_claim_and_its_verdict() -> None:
+    page = article("book/claims")
+    rows = page.select("table")[0].select("tbody tr")
+    numbers = course_claims.numbered()
+    assert set(numbers) == set(trials.claims())
+    assert len(rows) == len(numbers) >= 20
+    for (name, number), row in zip(numbers.items(), rows, strict=True):
         case, record = trials.claim(name), trials.load(name)
         cells = row.find_all("td")
-        assert cells[0].get_text().startswith(f"{name}. {case.statement}")
-        assert cells[0].a["href"] == f"#{name.lower()}"
+        assert cells[0].get_text() == f"{number} {name}. {case.statement}"
+        assert cells[0].a["href"] == f"#{name}"
         assert cells[1].get_text() == case.verdict(record)
         deciding = case.predictions[0]
-        value = course_claims.quantity(deciding, deciding.interval(record))
+        value = deciding.effect(record)
         assert value in cells[2].get_text()
         assert value in cells[2].svg["aria-label"]
         assert cells[3].get_text()
         links = [link["href"] for link in cells[4].find_all("a")]
         assert links[0] == f"../lessons/{case.lesson}.html"
-        assert f"{REPOSITORY}/blob/main/attncourse/trials" in links[1]
+        assert links[1:] == [
+            f"../claims/{name}.py",
+            f"../claims/{name}.json",
+        ]
+        copies = SITE / "claims"
+        assert (copies / f"{name}.py").read_bytes() == (
+            claim_file(name).read_bytes()
+        )
+        assert (copies / f"{name}.json").read_bytes() == (
+            recorded()[name].read_bytes()
+        )
 
 
 def test_every_claim_has_a_section_with_its_figure() -> None:
-    court = article("book/claims")
+    page = article("book/claims")
     sizes = set()
     for name in trials.claims():
         case, record = trials.claim(name), trials.load(name)
-        section = court.find("section", id=name.lower())
+        section = page.find("section", id=name)
         text = " ".join(section.get_text().split())
         assert case.verdict(record).capitalize() + ". " in text
         assert "What would change it." in text
