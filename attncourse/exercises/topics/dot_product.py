@@ -5,7 +5,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from attncourse.exercises.exercise import Mistake, exercise
 from attncourse.exercises.probes import (
@@ -13,7 +12,9 @@ from attncourse.exercises.probes import (
     expect_close,
     expect_number,
     expect_tensor,
+    refuse,
 )
+from attncourse.exercises.sizes import watch_sizes
 
 
 @exercise(
@@ -69,7 +70,7 @@ def wider_start(answer: Any) -> None:
 def in_blocks_solution(
     query: Tensor, key: Tensor, value: Tensor, size: int
 ) -> Tensor:
-    """Attention that reads `size` keys at a time: (queries, width)."""
+    """Attention that reads `size` keys at a time: (queries, dim)."""
     query = query * query.shape[-1] ** -0.5
     largest = torch.full((len(query), 1), -torch.inf)
     total = torch.zeros(len(query), 1)
@@ -85,24 +86,82 @@ def in_blocks_solution(
     return mixed / total
 
 
-class _Widest(TorchFunctionMode):
-    """Notices the largest tensor with a given number of rows."""
+def _unscaled(query: Tensor, key: Tensor, value: Tensor, size: int) -> Tensor:
+    return (query @ key.mT).softmax(-1) @ value
 
-    def __init__(self, rows: int) -> None:
-        super().__init__()
-        self.rows, self.numbers = rows, 0
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple = (),
-        kwargs: dict | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and self.rows in result.shape:
-            self.numbers = max(self.numbers, result.numel())
-        return result
+def _averaged(query: Tensor, key: Tensor, value: Tensor, size: int) -> Tensor:
+    blocks = zip(key.split(size), value.split(size), strict=True)
+    parts = [in_blocks_solution(query, k, v, size) for k, v in blocks]
+    return torch.stack(parts).mean(0)
+
+
+def _summed(query: Tensor, key: Tensor, value: Tensor, size: int) -> Tensor:
+    blocks = len(key.split(size))
+    return _averaged(query, key, value, size) * blocks
+
+
+def _last_dropped(
+    query: Tensor, key: Tensor, value: Tensor, size: int
+) -> Tensor:
+    whole = len(key) // size * size
+    return in_blocks_solution(query, key[:whole], value[:whole], size)
+
+
+def _rescaled_in_part(
+    query: Tensor, key: Tensor, value: Tensor, size: int, *, total: bool
+) -> Tensor:
+    """Rescale the total or the weighted sum, and not the other one."""
+    scores = query @ key.mT * query.shape[-1] ** -0.5
+    blocks = scores.split(size, dim=-1)
+    peaks = torch.stack([block.amax(-1) for block in blocks], -1)
+    running = peaks.cummax(-1).values
+    each = running.repeat_interleave(
+        torch.tensor([block.shape[-1] for block in blocks]), -1
+    )
+    kept = (scores - each).exp()
+    right = (scores - running[:, -1:]).exp()
+    below, above = (right, kept) if total else (kept, right)
+    return above @ value / below.sum(-1, keepdim=True)
+
+
+def _total_kept(
+    query: Tensor, key: Tensor, value: Tensor, size: int
+) -> Tensor:
+    return _rescaled_in_part(query, key, value, size, total=False)
+
+
+def _sum_kept(query: Tensor, key: Tensor, value: Tensor, size: int) -> Tensor:
+    return _rescaled_in_part(query, key, value, size, total=True)
+
+
+IN_BLOCKS_WRONG = (
+    (
+        _unscaled,
+        "The scores are not divided by the root of the dimension.",
+    ),
+    (
+        _averaged,
+        "Each block has a softmax of its own; a block with higher scores "
+        "must count for more.",
+    ),
+    (_summed, "The sum over the blocks is not divided at the end."),
+    (
+        _last_dropped,
+        "The last block is missing: it is shorter where `size` does not "
+        "divide the number of keys.",
+    ),
+    (
+        _total_kept,
+        "The weighted sum is rescaled when the largest score changes, the "
+        "sum of exponentials is not.",
+    ),
+    (
+        _sum_kept,
+        "The sum of exponentials is rescaled when the largest score changes, "
+        "the weighted sum is not.",
+    ),
+)
 
 
 @exercise(
@@ -110,7 +169,7 @@ class _Widest(TorchFunctionMode):
     kind="write",
     solution=in_blocks_solution,
     praise="Largest score, sum of exponentials, weighted sum: three running "
-    "numbers a query are the core of every fused kernel.",
+    "values a query are the core of every fused kernel.",
     hints=(
         "The weighted sum and the sum of the exponentials can both be summed "
         "block by block. Divide at the end.",
@@ -122,34 +181,35 @@ class _Widest(TorchFunctionMode):
         "needed.",
     ),
     forbidden=(F.scaled_dot_product_attention,),
+    wrong=IN_BLOCKS_WRONG,
 )
 def in_blocks(answer: Any) -> None:
     """Judge `answer(query, key, value, size)`."""
-    query, key, value = torch.randn(7, 3), torch.randn(53, 3), torch.randn(53)
-    value = value[:, None].repeat(1, 2) * torch.tensor([1.0, 2.0])
-    with _Widest(7) as seen:
-        found = answer(query, key, value, 5)
-    yours = expect_tensor(found, "The output", (7, 2))
+    queries, keys, size = 4, 53, 9
+    query, key = torch.randn(queries, 3), torch.randn(keys, 3)
+    value = torch.randn(keys, 2)
+    with watch_sizes(query, key) as seen:
+        found = answer(query, key, value, size)
+    yours = expect_tensor(found, "The output", (queries, 2))
+    refuse(yours, IN_BLOCKS_WRONG, query, key, value, size)
     target = F.scaled_dot_product_attention(query, key, value)
-    unscaled = (query @ key.mT).softmax(-1) @ value
-    if close(yours, unscaled):
-        raise Mistake("The scores are not divided by the root of the width.")
-    blocks = zip(key.split(5), value.split(5), strict=True)
-    parts = [F.scaled_dot_product_attention(query, k, v) for k, v in blocks]
-    if close(yours, torch.stack(parts).mean(0)):
-        raise Mistake(
-            "Each block has a softmax of its own; a block with higher scores "
-            "must count for more."
-        )
-    if close(yours, torch.stack(parts).sum(0)):
-        raise Mistake("The sum over the blocks is not divided at the end.")
     expect_close(yours, target, "The output is not that of attention.")
-    if seen.numbers >= 7 * 53:
+    if seen.longest >= keys:
         raise Mistake(
-            "The numbers are right, but it holds the scores of all keys at "
-            "once; read them block by block."
+            "The output is right, but it computes the scores of a query with "
+            "all keys at once; read the keys block by block."
         )
-    large = answer(1000 * query, key, value, 5)
+    if seen.longest > size:
+        raise Mistake(
+            f"The output is right, but it reads {seen.longest} keys at a "
+            f"time where `size` is {size}."
+        )
+    if seen.held >= queries * keys:
+        raise Mistake(
+            "The output is right, but the scores of all blocks are kept; "
+            "forget those of a block before the next."
+        )
+    large = answer(1000 * query, key, value, size)
     if not isinstance(large, Tensor) or not large.isfinite().all():
         raise Mistake(
             "With large scores the exponential overflows; subtract the "
@@ -210,6 +270,12 @@ def padding(answer: Any) -> None:
         )
     if close(found, masked(None)):
         raise Mistake("The padding is not left out at all.")
+    for as_numbers in (real.float(), (~real).float()):
+        if close(found, masked(as_numbers)):
+            raise Mistake(
+                "A mask of floating-point numbers is added to the scores: 0 "
+                "and 1 leave nothing out, keep it boolean."
+            )
     beyond = torch.arange(7) > lengths[:, None]
     if close(found, masked(beyond)):
         raise Mistake("One token of the padding is still attended.")
@@ -238,19 +304,19 @@ def cosine_factor_solution(dim: int) -> float:
     kind="change",
     solution=cosine_factor_solution,
     praise="Cosines need the opposite factor: multiply by the root of the "
-    "width where the dot product is divided by it.",
+    "dimension where the dot product is divided by it.",
     hints=(
-        "A normal vector has a length near the root of its width. What is "
+        "A normal vector has a length near the root of its dimension. What is "
         "left of the variance when both lengths are divided out?",
-        "It is the opposite trouble, and it needs the opposite factor.",
-        "The variance of the cosines is one over the width. A factor "
+        "It is the opposite problem, and it needs the opposite factor.",
+        "The variance of the cosines is one over the dimension. A factor "
         "multiplies a variance by its square.",
     ),
 )
 def cosine_factor(answer: Any) -> None:
     """Judge `answer(dim)`."""
     for dim in (int(torch.randint(5, 50, ())), 512):
-        factor = expect_number(answer(dim), f"The factor for {dim} numbers")
+        factor = expect_number(answer(dim), f"The factor for {dim} dimensions")
         ratio = factor**2 / dim
         if abs(ratio - 1) < 0.02:
             continue
@@ -267,6 +333,61 @@ def cosine_factor(answer: Any) -> None:
                 f"gives the variance {dim}, not 1."
             )
         raise Mistake(
-            f"For {dim} numbers the cosines times {factor:.3g} have the "
+            f"For {dim} dimensions the cosines times {factor:.3g} have the "
             f"variance {ratio:.3g}; it should be 1."
         )
+
+
+FIRST_ROW = {  # what the first of 2 x 6 patches sees with radius 1
+    (2, 3, 4, 5, 8, 9, 10, 11): "The mask is inverted: True means that a "
+    "patch may be attended.",
+    (1, 6, 7): "A patch may attend to itself, too.",
+    (0, 1, 6): "The corners of the square belong to it: each of the two "
+    "distances may be as large as the radius.",
+    tuple(range(12)): "It allows whole rows or columns: both distances have "
+    "to be small.",
+    (0,): "The border is missing: at most `radius` includes `radius`.",
+    (0, 1): "It compares the numbers of the patches; a patch one row below "
+    "has a number larger by the width.",
+    (0, 1, 2, 3): "Height and width are swapped: a row holds `width` patches.",
+    (0, 1, 5, 6, 7, 11): "It wraps: the left border is no neighbour of the "
+    "right one.",
+}
+
+
+@exercise(
+    "dot_product.neighbours",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    praise="A mask saves no arithmetic by itself: the scores that it leaves "
+    "out are still computed.",
+    hints=(
+        "Which row and which column has the patch with the number i?",
+        "Compare all rows with all rows by broadcasting, `[:, None]` against "
+        "`[None]`, and all columns likewise.",
+    ),
+)
+def neighbours(answer: Any) -> None:
+    """Judge `answer(height, width, radius)`."""
+    small = expect_tensor(answer(2, 6, 1), "The mask", (12, 12))
+    if small.dtype != torch.bool:
+        raise Mistake(f"The mask should be boolean, but is {small.dtype}.")
+    said = FIRST_ROW.get(tuple(small[0].nonzero()[:, 0].tolist()))
+    if said:
+        raise Mistake(said)
+    for height, width, radius in ((5, 8, 2), (9, 4, 1), (3, 3, 0)):
+        count, reach = height * width, 2 * radius + 1
+        shape = (count, count)
+        yours = expect_tensor(answer(height, width, radius), "The mask", shape)
+        image = yours.view(count, height, width)
+        inner = slice(radius, height - radius), slice(radius, width - radius)
+        seen = yours.sum(1).view(height, width)[inner]
+        if not torch.equal(yours, yours.mT) or not (seen == reach**2).all():
+            raise Mistake(
+                f"With radius {radius} a patch in the middle should attend "
+                f"to {reach} x {reach} patches, and be attended by these."
+            )
+        boxes = image.any(1)[:, None] & image.any(2)[:, :, None]
+        if not torch.equal(boxes, image) or not yours.diag().all():
+            raise Mistake("The patches that one may attend form no rectangle.")

@@ -12,6 +12,7 @@ from attncourse.exercises.probes import (
     expect_close,
     expect_number,
     expect_tensor,
+    refuse,
 )
 
 CHANGES = ("the same", "sharper", "flatter", "halved")
@@ -26,11 +27,11 @@ WHY = {
     "soft_selection.three_changes",
     kind="predict",
     solution={"add": "the same", "double": "sharper", "twice": "halved"},
-    praise="Only differences of scores count, and every place shares in one "
-    "sum.",
+    praise="Only differences of scores count, and every position shares in "
+    "one sum.",
     hints=(
         "Write the ratio of two weights as an exponential of a difference.",
-        "For the places listed twice, look at the sum below the fraction.",
+        "For the positions listed twice, look at the sum below the fraction.",
     ),
 )
 def three_changes(answer: Any) -> None:
@@ -47,7 +48,7 @@ def three_changes(answer: Any) -> None:
 
 
 def top_k_solution(scores: Tensor, temperature: float, k: int) -> Tensor:
-    """Weights of the k best places, zero elsewhere: (queries, places)."""
+    """Weights of the k best positions, zero elsewhere."""
     best = scores.topk(k, dim=-1).indices
     allowed = torch.zeros_like(scores, dtype=torch.bool)
     allowed.scatter_(-1, best, True)
@@ -60,9 +61,9 @@ def top_k_solution(scores: Tensor, temperature: float, k: int) -> Tensor:
     kind="write",
     solution=top_k_solution,
     praise="One mask leads from hard selection to the softmax. The choice of "
-    "places itself is hard: no gradient calls a place in.",
+    "positions itself is hard: no gradient calls a position in.",
     hints=(
-        "A mask does the work. Which places may be attended?",
+        "A mask does the work. Which positions may be attended?",
         "`scores.topk(k).indices`, then `scatter_` True into a mask of False.",
         "A score of minus infinity gets the weight zero: use `masked_fill` "
         "before the softmax.",
@@ -75,18 +76,18 @@ def top_k(answer: Any) -> None:
     target = top_k_solution(scores, 0.3, 4)
     everything = (scores / 0.3).softmax(-1)
     if close(yours, everything):
-        raise Mistake("Every place still has a weight; k is not used.")
+        raise Mistake("Every position still has a weight; k is not used.")
     if close(yours, everything * (target > 0)):
         raise Mistake(
-            "The weights of a row do not sum to one: leave the other places "
-            "out before the softmax, not after it."
+            "The weights of a row do not sum to one: leave the other "
+            "positions out before the softmax, not after it."
         )
     if close(yours, top_k_solution(scores, 1.0, 4)):
         raise Mistake("The temperature is not used.")
     if close(yours, top_k_solution(scores, 1 / 0.3, 4)):
         raise Mistake("Divide the scores by the temperature.")
     if close(yours, top_k_solution(-scores, 0.3, 4)):
-        raise Mistake("These are the places with the lowest scores.")
+        raise Mistake("These are the positions with the lowest scores.")
     expect_close(
         yours,
         target,
@@ -108,8 +109,8 @@ def pool_solution(features: Tensor, scores: Tensor) -> Tensor:
     "soft_selection.pool",
     kind="find",
     solution=pool_solution,
-    praise="One softmax over all places of one image; the images of a batch "
-    "do not know of each other.",
+    praise="One softmax over all positions of one image; the images of a "
+    "batch do not know of each other.",
     hints=(
         "Over which axes does the last line sum? Over which should the "
         "weights sum to one?",
@@ -124,7 +125,7 @@ def pool(answer: Any) -> None:
     yours = expect_tensor(answer(features, scores), "The result", (5, 3))
     wrong = {
         "The softmax still runs over the batch: the images compete with each "
-        "other at every place.": scores.softmax(0),
+        "other at every position.": scores.softmax(0),
         "The softmax runs over dim 2: each column sums to one, not the whole "
         "map.": scores.softmax(2),
         "The softmax runs over dim 3: each row sums to one, not the whole "
@@ -141,7 +142,7 @@ def pool(answer: Any) -> None:
     target = pool_solution(features, scores)
     if close(yours * 77, target):
         raise Mistake(
-            "The weights sum to one already; take the sum over the places, "
+            "The weights sum to one already; take the sum over the positions, "
             "not the mean."
         )
     expect_close(yours, target, "The result is not the weighted mean.")
@@ -154,32 +155,96 @@ FOUR = (0.5, -1.0, 2.0, 0.0)
     "soft_selection.temperature",
     kind="change",
     solution=0.8,
-    praise="Below it fewer places count, above it more; the temperature is a "
-    "choice of how many.",
+    praise="Below it fewer positions count, above it more; the temperature is "
+    "a choice of how many.",
     hints=(
-        "Try 1 first, and read how many places that makes.",
-        "A lower temperature sharpens: fewer places share the weight.",
+        "Try 1 first, and read how many positions that makes.",
+        "A lower temperature sharpens: fewer positions share the weight.",
         "Halve the interval: the effective number grows with the temperature "
         "all the way.",
     ),
 )
 def temperature(answer: Any) -> None:
-    """Judge a temperature at which two places count."""
+    """Judge a temperature at which two positions count."""
     tau = expect_number(answer, "The temperature")
     if tau <= 0:
         raise Mistake("A temperature must be larger than zero.")
     weights = (torch.tensor(FOUR).double() / tau).softmax(0)
-    places = torch.special.entr(weights).sum().exp().item()
-    if places < 1.01:
+    positions = torch.special.entr(weights).sum().exp().item()
+    if positions < 1.01:
         raise Mistake(
-            "That is hard selection: one place has everything. Go up a lot."
+            "That is hard selection: one position has everything. Go up a lot."
         )
-    if places > 3.9:
+    if positions > 3.9:
         raise Mistake(
             "That is nearly a plain average: all four count. Go down a lot."
         )
-    if abs(places - 2) > 0.02:
-        way = "lower" if places > 2 else "higher"
+    if abs(positions - 2) > 0.02:
+        way = "lower" if positions > 2 else "higher"
         raise Mistake(
-            f"It makes {places:.2f} places; the temperature should be {way}."
+            f"It makes {positions:.2f} positions; the temperature should be "
+            f"{way}."
+        )
+
+
+@exercise(
+    "soft_selection.soft_argmax",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    praise="A position that gradients can reach: the values of this attention "
+    "are the coordinates themselves.",
+    hints=(
+        "Which vector is the value of a position here?",
+        "The mean column needs only the sum of the weights in each column.",
+    ),
+)
+def soft_argmax(answer: Any) -> None:
+    """Judge `answer(scores, temperature)` on maps with two peaks."""
+    height, width, rise, tau = 5, 8, 0.7, 0.4
+    high, low = torch.tensor([6.0, 1.0]), torch.tensor([2.0, 4.0])  # x, y
+    scores = torch.full((2, 1, height, width), -1e4)
+    scores[..., 1, 6], scores[..., 4, 2] = rise, 0.0
+    scores[1] += 1  # a constant, which changes nothing
+    yours = expect_tensor(answer(scores, tau), "The position", (2, 2))
+
+    def between(sharpness: float) -> Tensor:
+        share = torch.sigmoid(torch.tensor(rise * sharpness))
+        return (low + share * (high - low)).expand(2, 2)
+
+    target, corner = between(1 / tau), torch.tensor([width - 1, height - 1])
+    rows = [8 + 3 * (width - 1) / 2, height * (height - 1) / 2]
+    wrong = (
+        (target.flip(1), "x and y are swapped: the column comes first."),
+        (target + 1, "The pixels are counted from 1; the first one is 0."),
+        (between(1), "The temperature is not used."),
+        (between(tau), "Divide the scores by the temperature."),
+        (
+            torch.tensor(rows).expand(2, 2),
+            "Each row of the map has a softmax of its own; one softmax should "
+            "run over the whole map.",
+        ),
+        (
+            high.expand(2, 2),
+            "This is the position of the highest score, which no gradient "
+            "can move.",
+        ),
+        (target / corner, "It runs from 0 to 1; it should be in pixels."),
+        (
+            2 * target / corner - 1,
+            "It runs from -1 to 1; it should be in pixels.",
+        ),
+    )
+    refuse(yours.float(), wrong)
+    if close((yours / target).sum(0), torch.ones(2)):
+        raise Mistake(
+            "One softmax runs over the whole batch; each image needs its own."
+        )
+    expect_close(
+        yours, target, "It is not the mean position under the weights."
+    )
+    scores.requires_grad_()
+    if not answer(scores, tau).requires_grad:
+        raise Mistake(
+            "No gradient reaches the scores; use tensors throughout."
         )
