@@ -11,7 +11,7 @@ r"""CBAM: gate the channels, then the positions.
    y = M_s \odot x'
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -76,6 +76,12 @@ class ChannelGate(nn.Module):
     ----------
     Woo, Park, Lee and Kweon, "CBAM: Convolutional Block Attention Module",
     ECCV 2018.
+
+    Examples
+    --------
+    >>> output, gates = ChannelGate(64).attend(torch.randn(2, 64, 8, 8))
+    >>> gates.shape
+    torch.Size([2, 64])
     """
 
     def __init__(
@@ -88,13 +94,10 @@ class ChannelGate(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         hidden_dim = reduced(channels, reduction, hidden_dim)
-        self.reduce = nn.Linear(
-            channels, hidden_dim, bias=False, device=device, dtype=dtype
-        )
-        self.expand = nn.Linear(
-            hidden_dim, channels, bias=False, device=device, dtype=dtype
-        )
+        self.reduce = nn.Linear(channels, hidden_dim, bias=False, **made)
+        self.expand = nn.Linear(hidden_dim, channels, bias=False, **made)
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
@@ -153,6 +156,12 @@ class SpatialGate(nn.Module):
     ----------
     Woo, Park, Lee and Kweon, "CBAM: Convolutional Block Attention Module",
     ECCV 2018.
+
+    Examples
+    --------
+    >>> output, gates = SpatialGate().attend(torch.randn(2, 64, 8, 8))
+    >>> gates.shape
+    torch.Size([2, 1, 8, 8])
     """
 
     def __init__(
@@ -163,17 +172,12 @@ class SpatialGate(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         check_odd("kernel_size", kernel_size)
         self.filter = nn.Conv2d(
-            2,
-            1,
-            kernel_size,
-            padding=kernel_size // 2,
-            bias=False,
-            device=device,
-            dtype=dtype,
+            2, 1, kernel_size, padding=kernel_size // 2, bias=False, **made
         )
-        self.norm = nn.BatchNorm2d(1, device=device, dtype=dtype)
+        self.norm = nn.BatchNorm2d(1, **made)
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
@@ -251,14 +255,11 @@ class CBAM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.channel = ChannelGate(
-            channels,
-            reduction,
-            hidden_dim=hidden_dim,
-            device=device,
-            dtype=dtype,
+            channels, reduction, hidden_dim=hidden_dim, **made
         )
-        self.spatial = SpatialGate(kernel_size, device=device, dtype=dtype)
+        self.spatial = SpatialGate(kernel_size, **made)
         self.spatial_first = spatial_first
 
     def forward(

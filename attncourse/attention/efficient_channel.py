@@ -8,6 +8,7 @@ r"""Efficient channel attention: a gate from a few neighbouring channels.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,6 +72,7 @@ class EfficientChannelAttention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         if channels < 1:
             raise ValueError(f"channels must be at least 1, got {channels}")
         if kernel_size is None:
@@ -78,13 +80,7 @@ class EfficientChannelAttention(nn.Module):
         check_odd("kernel_size", kernel_size)
         self.channels = channels
         self.filter = nn.Conv1d(
-            1,
-            1,
-            kernel_size,
-            padding=kernel_size // 2,
-            bias=False,
-            device=device,
-            dtype=dtype,
+            1, 1, kernel_size, padding=kernel_size // 2, bias=False, **made
         )
 
     def forward(

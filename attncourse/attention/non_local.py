@@ -8,6 +8,8 @@ r"""Non-local block: a residual step towards what resembles each position.
    \quad\text{or}\quad \frac{\theta(x_i)^\top \phi(x_j)}{N}
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -88,18 +90,15 @@ class NonLocal2d(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         width = reduced(channels, reduction)
         if pool < 1:
             raise ValueError(f"pool must be at least 1, got {pool}")
         self.pool = pool
         self.softmax = softmax
-        self.project = nn.Conv2d(
-            channels, 3 * width, kernel_size=1, device=device, dtype=dtype
-        )
-        self.output = nn.Conv2d(
-            width, channels, kernel_size=1, device=device, dtype=dtype
-        )
-        self.norm = nn.BatchNorm2d(channels, device=device, dtype=dtype)
+        self.project = nn.Conv2d(channels, 3 * width, kernel_size=1, **made)
+        self.output = nn.Conv2d(width, channels, kernel_size=1, **made)
+        self.norm = nn.BatchNorm2d(channels, **made)
         nn.init.zeros_(self.norm.weight)
 
     def forward(

@@ -6,6 +6,8 @@ r"""Self-attention on maps: every position gathers from every other position.
    y_i = x_i + \gamma \sum_j \beta_{ij}\, v_j
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -78,17 +80,14 @@ class SelfAttention2d(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         width = reduced(channels, reduction)
         self.widths = (width, width, channels)
         self.scale = width**-0.5 if scaled else 1.0
         self.project = nn.Conv2d(
-            channels,
-            sum(self.widths),
-            kernel_size=1,
-            device=device,
-            dtype=dtype,
+            channels, sum(self.widths), kernel_size=1, **made
         )
-        self.gamma = nn.Parameter(torch.zeros((), device=device, dtype=dtype))
+        self.gamma = nn.Parameter(torch.zeros((), **made))
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]

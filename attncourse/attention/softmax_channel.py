@@ -6,6 +6,8 @@ r"""Softmax channel attention: the channels compete for one unit of weight.
    z = \operatorname{mean}_{h,w}(x), \qquad y_c = a_c\, x_c
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -72,9 +74,10 @@ class SoftmaxChannelAttention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         if channels < 1:
             raise ValueError(f"channels must be at least 1, got {channels}")
-        self.score = nn.Linear(channels, channels, device=device, dtype=dtype)
+        self.score = nn.Linear(channels, channels, **made)
         self.factor = channels if rescale else 1
 
     def forward(

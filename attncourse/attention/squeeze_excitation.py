@@ -8,6 +8,7 @@ r"""Squeeze-and-excitation: every channel gets a gate of its own.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -76,13 +77,10 @@ class SqueezeExcitation(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         hidden_dim = reduced(channels, reduction, hidden_dim)
-        self.reduce = nn.Linear(
-            channels, hidden_dim, device=device, dtype=dtype
-        )
-        self.expand = nn.Linear(
-            hidden_dim, channels, device=device, dtype=dtype
-        )
+        self.reduce = nn.Linear(channels, hidden_dim, **made)
+        self.expand = nn.Linear(hidden_dim, channels, **made)
         self.gate = gate
 
     def forward(
