@@ -13,6 +13,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
+from attncourse import attention, standalone
+
 
 def title(lesson: Path) -> str:
     first = nbformat.read(lesson, as_version=4).cells[0].source
@@ -98,12 +100,32 @@ def write_api_pages(app: Sphinx, config: Config) -> None:
     for name in subpackages():
         module = f"attncourse.{name}"
         text = f"# {module}\n\n```{{public-api}} {module}\n```\n"
+        if name == "attention":
+            text += standalone_files(folder / "standalone")
         page = folder / f"{name}.md"
         if not page.exists() or page.read_text("utf8") != text:
             page.write_text(text, "utf8")
     for page in folder.glob("*.md"):
         if page.stem not in subpackages():
             page.unlink()
+
+
+def standalone_files(folder: Path) -> str:
+    """Write each mechanism as one file; Markdown that offers them."""
+    folder.mkdir(exist_ok=True)
+    links = []
+    for name in attention.__all__:
+        if not hasattr(getattr(attention, name), "attend"):
+            continue
+        file = folder / f"{name}.py"
+        source = standalone(name)
+        if not file.exists() or file.read_text("utf8") != source:
+            file.write_text(source, "utf8")
+        links.append(f"{{download}}`{name} <standalone/{name}.py>`")
+    return (
+        "\n## One file each\n\nThe mechanisms, each with all that it needs "
+        f"beside torch: {', '.join(links)}.\n"
+    )
 
 
 class SubpackageList(SphinxDirective):
