@@ -29,7 +29,7 @@ class ClutteredDigits(Dataset):
     of each pixel; the digit's box lies on top of them all, so that clutter
     never makes the digit unreadable.
 
-    The mask, the answer key, is that box of ``digit_size`` x ``digit_size``
+    The ground-truth mask is that box of ``digit_size`` x ``digit_size``
     pixels, not the ink of the digit: inside it stands the digit and nothing
     else.
 
