@@ -133,6 +133,7 @@ def test_a_task_to_hand_in_can_be_solved(register: Any) -> None:
         ({"solution": 3, "answer": "value"}, "answer is for tasks to hand in"),
     ],
 )
+@pytest.mark.usefixtures("as_shipped")
 def test_tasks_that_make_no_sense(
     register: Any, more: Any, words: str
 ) -> None:

@@ -88,7 +88,7 @@ def test_it_holds_in_any_thread() -> None:
 
 
 def test_calls_share_their_time() -> None:
-    clock = Clock(60)
+    clock = Clock(60.0)
     for _ in range(3):
         clock.call(time.sleep, (0.05,), {})
     assert clock.left < 59.86
