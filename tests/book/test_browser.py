@@ -116,7 +116,7 @@ def test_sliders_move_by_keyboard(name: str, desk: Visit) -> None:
     desk.open(name)
     figures = desk.page.locator(".explore")
     for figure in figures.all():
-        image = figure.locator("img")
+        image = figure.locator("img:visible")
         for slider in figure.locator("input[type=range]").all():
             before = image.get_attribute("src"), image.get_attribute("alt")
             slider.focus()
@@ -145,7 +145,7 @@ def test_first_frame_shows_without_scripts(
     page = context.new_page()
     page.goto(f"{address}/{name}.html")
     for figure in page.locator(".explore").all():
-        image = figure.locator("img")
+        image = figure.locator("img:visible")
         image.scroll_into_view_if_needed()
         assert image.is_visible()
         assert not figure.locator("input").first.is_visible()
