@@ -200,3 +200,29 @@ class OnePositionForAll(SingleHead):
     ) -> Float[Tensor, "batch tokens dim"]:
         """Add one position to all tokens and attend."""
         return super().forward(x + self.position_table[:, x.shape[1]], mask)
+
+
+class KeysInRows(SingleHead):
+    """Right: the scores are transposed, and so is all that follows."""
+
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Attend with a column for each query."""
+        query, key, value = self.project(x).chunk(3, dim=-1)
+        scores = key @ query.mT / query.shape[-1] ** 0.5
+        mixed: Tensor = scores.softmax(dim=1).mT @ value
+        return mixed
+
+
+class FilledByWhere(SingleHead):
+    """Right: where the mask is False, the score becomes very small."""
+
+    def hide(
+        self,
+        scores: Float[Tensor, "batch queries keys"],
+        mask: Bool[Tensor, "batch queries keys"],
+    ) -> Float[Tensor, "batch queries keys"]:
+        """Take the scores where the mask is True."""
+        smallest = torch.finfo(scores.dtype).min
+        return torch.where(mask, scores, smallest)
