@@ -109,7 +109,7 @@ class NonLocal2d(nn.Module):
         if self.softmax:
             mixed = scaled_dot_product_attention(query, key, value)
         else:  # (q k^T) v = q (k^T v)
-            mixed = query @ (key.mT @ value) / key.shape[2]
+            mixed = query @ (key.mT / key.shape[2] @ value)
         return self._add(x, mixed)
 
     def attend(
