@@ -47,7 +47,6 @@ _MEANING: Final = {
 }
 _LINE: Final = 0.165  # height of a line of text
 _PAD: Final = 0.075  # between text and edge
-_GAP: Final = 0.25  # between neighbours
 _RADIUS: Final = 0.105  # of a sign that joins two paths
 _LANE: Final = 0.2  # between a row and the path beside it
 _FOLD: Final = 0.2  # between two lines of a side path
@@ -61,7 +60,7 @@ class Block:
     Parameters
     ----------
     text
-        What stands in the box.
+        What stands in the box; mathematics between dollar signs.
     shape
         Shape of what leaves the box, in small type below it.
     kind
@@ -195,13 +194,19 @@ def _every(blocks: Sequence[Block], sides: Sequence[Side]) -> list[Block]:
 
 def _chain(blocks: Sequence[Block]) -> str:
     return ", ".join(
-        _name(block) + (f" ({block.shape.strip('()')})" if block.shape else "")
+        _name(block)
+        + (f" ({_plain(block.shape).strip('()')})" if block.shape else "")
         for block in blocks
     )
 
 
 def _name(block: Block) -> str:
-    return " ".join(block.text.split())
+    return " ".join(_plain(block.text).split())
+
+
+def _plain(text: str) -> str:
+    """Return a text without the signs of mathematics in matplotlib."""
+    return re.sub(r"[${}\\]", "", text)
 
 
 _TIED: Final = re.compile(r"(?<=\w) (x|=|\N{MULTIPLICATION SIGN}) (?=\w)")
@@ -213,10 +218,11 @@ def _tie(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class _Type:
-    """How large the type is and after how many letters a line breaks."""
+    """Size of the type, letters in a line, and gaps between neighbours."""
 
     size: float
     letters: int
+    gap: float
     cost: float
 
     def lines(self, block: Block) -> list[str]:
@@ -248,9 +254,9 @@ class _Type:
 
 
 _TYPES: Final = (
-    _Type(10.0, 13, 0.0),
-    _Type(10.0, 9, 0.3),
-    _Type(9.0, 9, 0.8),
+    _Type(10.0, 13, 0.25, 0.0),
+    _Type(10.0, 9, 0.25, 0.3),
+    _Type(9.0, 9, 0.17, 0.8),
 )
 
 
@@ -380,7 +386,7 @@ class _Layout:
         for before, item in zip([None, *row.items], row.items, strict=False):
             if before is not None:
                 taps = bool(before.leaves) + bool(item.leaves)
-                x += _GAP if not taps else _GAP * 0.6
+                x += self.kind.gap * (0.6 if taps else 1)
             item.x = x + item.width / 2
             x += item.width
         for first, last, side in self._spans(row):
@@ -403,7 +409,7 @@ class _Layout:
         turns = 0.3 if len(lines) > 1 else 0.0
         return turns + max(
             sum(self.kind.width(block) for block in line)
-            + 0.8 * _GAP * (len(line) + 1)
+            + 0.8 * self.kind.gap * (len(line) + 1)
             for line in lines
         )
 
@@ -456,7 +462,7 @@ class _Layout:
                 self.crossing += target - source
                 begin = item.x if target == source + 1 else _MARGIN
                 path = _Path(side, begin, goal.x, [list(side.blocks)], source)
-                if abs(begin - goal.x) < self._need(side) - 2 * _GAP:
+                if abs(begin - goal.x) < self._need(side) - 2 * self.kind.gap:
                     self.fits = False
                 self._lane(self.rows[target], path)
 

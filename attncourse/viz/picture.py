@@ -173,13 +173,12 @@ def _source(image: Image.Image, clear: str = "") -> str:
     """Return an image as a data URI; `clear` is a colour to see through."""
     pixels = np.asarray(image)
     kept = _few_colours(image)
-    exact = kept is not None
     kept = image if kept is None else kept
     if clear:
         ground = np.array(ImageColor.getrgb(clear))
         drawn = (pixels != ground).any(axis=-1)
         kept.putalpha(Image.fromarray(np.where(drawn, 255, 0).astype("u1")))
-    data = _webp(kept) if exact else _smaller(kept)
+    data = _smaller(kept)
     return f"data:image/webp;base64,{b64encode(data).decode()}"
 
 
