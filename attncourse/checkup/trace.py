@@ -217,6 +217,7 @@ class Tracer(TorchDispatchMode):
             "reducing": REDUCING,
             "matrix": {"bmm", "mm", "baddbmm", "addmm", "baddbmm_"},
             "exponential": {"exp", "exp_"},
+            "product_added": {"addcmul"},
             "gate": {"sigmoid", "sigmoid_", "hardsigmoid", "hardsigmoid_"},
         }
         for rule, names in groups.items():
@@ -368,6 +369,21 @@ class Tracer(TorchDispatchMode):
             if not any(use is other for other in left.source.uses):
                 left.source.uses.append(use)
             self.facts[id(output)] = replace(left, mass=total, use=use)
+
+    def _product_added(
+        self, func: Any, args: Any, kwargs: Any, outputs: Any, facts: Any
+    ) -> None:
+        """`addcmul`, as a product and a sum."""
+        if kwargs.get("value", 1) != 1:
+            self._other(func, args, kwargs, outputs, facts)
+            return
+        added, left, right = args
+        mul, add = torch.ops.aten.mul.Tensor, torch.ops.aten.add.Tensor
+        product = left * right
+        self.kept.append(product)
+        self._scaling(mul, (left, right), {}, [product], facts[1:])
+        facts = [self.fact(added), self.fact(product)]
+        self._keeping(add, (added, product), {}, outputs, facts)
 
     def _softmax(
         self, func: Any, args: Any, kwargs: Any, outputs: Any, facts: Any
