@@ -10,7 +10,6 @@ from torch import Tensor
 from attncourse.exercises.exercise import Mistake, exercise
 from attncourse.exercises.probes import (
     close,
-    expect_choice,
     expect_close,
     expect_number,
     expect_tensor,
@@ -56,7 +55,7 @@ def delete(answer: Any) -> None:
     """Judge `answer(images, maps, side)`."""
     side, height, width = 4, 11, 13
     maps = torch.rand(3, 1, height, width).pow(4)
-    # A lonely peak, so that peak and mass are two places.
+    # A lonely peak, so that peak and mass are two positions.
     maps[:, :, 3, 2] = 1.5
     maps[:, :, 6:, 7:] += 0.2 * torch.rand(3, 1, 5, 6)
     images = 1 + torch.rand(3, 1, height, width)
@@ -117,7 +116,7 @@ CHANNELS, NARROW = 32, 16
     kind="predict",
     solution=65,
     praise="Twice the channels: beyond a map of 8 x 8 the pairs are the "
-    "larger part, and they grow four times as fast with the side.",
+    "larger part; with twice the side there are sixteen times as many.",
     hints=(
         "Set the two parts equal: 4 N C d for the convolutions and 2 N² d "
         "for the pairs.",
@@ -125,17 +124,18 @@ CHANNELS, NARROW = 32, 16
     ),
 )
 def pairs(answer: Any) -> None:
-    """Judge the smallest number of places at which pairs cost more."""
-    said = expect_number(answer, "The number of places")
+    """Judge the smallest number of positions at which pairs cost more."""
+    said = expect_number(answer, "The number of positions")
     reasons = {
-        2 * CHANNELS: "At 64 places both parts cost the same; the pairs "
+        2 * CHANNELS: "At 64 positions both parts cost the same; the pairs "
         "should cost more.",
-        CHANNELS + 1: "At 33 places the convolutions still cost about twice "
+        CHANNELS
+        + 1: "At 33 positions the convolutions still cost about twice "
         "as much: the four of them take 4 N C d and the two products 2 N² d.",
         4 * CHANNELS + 1: "There are two products of pairs, one for the "
         "scores and one for the mixing; each takes N² d.",
         9: "That is a side of the map; the question is for the number of "
-        "places.",
+        "positions.",
     }
     if said in reasons:
         raise Mistake(reasons[int(said)])
@@ -143,41 +143,10 @@ def pairs(answer: Any) -> None:
         convolutions = 4 * said * CHANNELS * NARROW
         products = 2 * said**2 * NARROW
         raise Mistake(
-            f"With {said:g} places the convolutions take {convolutions:,.0f} "
-            f"and the pairs {products:,.0f}; find where this first turns "
-            f"round."
+            f"With {said:g} positions the convolutions take "
+            f"{convolutions:,.0f} and the pairs {products:,.0f}; find where "
+            f"this first turns round."
         )
-
-
-CHOICES = ("se", "cbam", "residual", "non-local")
-
-
-@exercise(
-    "which_attention.blind",
-    kind="predict",
-    solution="se",
-    praise="A gate on a whole channel comes out of the average as it went "
-    "in: mean(s x) is s mean(x).",
-    hints=(
-        "Write down the pooled vector, the mean over the places of what the "
-        "mechanism returns, and look for a weight that depends on the place.",
-        "One of the four has a single number for each channel of the whole "
-        "map, and computes it from the mean of that channel.",
-    ),
-)
-def blind(answer: Any) -> None:
-    """Judge the mechanism that cannot prefer a place."""
-    chosen = expect_choice(answer, "The answer", CHOICES)
-    reasons = {
-        "cbam": "Its second gate has a number for each place, so that one "
-        "place can count more than another.",
-        "residual": "Its mask has a number for each place and channel, and "
-        "adds up to as much again as the trunk.",
-        "non-local": "What it adds is gathered by weights that differ from "
-        "place to place, and the average keeps their mean.",
-    }
-    if chosen in reasons:
-        raise Mistake(reasons[chosen])
 
 
 def honest_gain(scores: Tensor, control: Tensor) -> Tensor:
@@ -316,3 +285,91 @@ def width(answer: Any) -> None:
             f"For {case} it says {said:.0f}, which is more than needed: "
             f"{right} is enough for both."
         )
+
+
+@exercise(
+    "which_attention.fair",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    own_work=False,
+    praise="Each mechanism against the control that costs no less, seed by "
+    "seed.",
+    hints=(
+        "The difference of a seed comes first, and the mean over the seeds "
+        "after it.",
+        "`(differences > 0)` counts who is ahead; what does a difference of "
+        "zero count?",
+        "Go through `controls`: its keys are the mechanisms, its values name "
+        "their controls.",
+    ),
+)
+def fair(answer: Any) -> None:
+    """Judge `answer(accuracy, controls)`."""
+    seeds = int(torch.randint(5, 9, ()))
+    names = ("plain", "wide", "gate", "pairs", "pooled")
+    accuracy = {name: torch.randint(80, 99, (seeds,)) / 100 for name in names}
+    accuracy["gate"][:2] = accuracy["plain"][:2]  # ties
+    accuracy["pairs"] = accuracy["pairs"].flip(0) - 0.05
+    controls = {"gate": "plain", "pairs": "wide", "pooled": "wide"}
+    yours = answer(accuracy, controls)
+    if not isinstance(yours, dict):
+        raise Mistake(
+            f"It returns a {type(yours).__name__}; a dictionary from each "
+            f"mechanism to its pair is needed."
+        )
+    extra = sorted(set(yours) & set(controls.values()))
+    if extra:
+        raise Mistake(
+            f"The control {extra[0]!r} has an entry; only mechanisms, the "
+            f"keys of `controls`, should have one."
+        )
+    missing = sorted(set(controls) - set(yours))
+    if missing:
+        raise Mistake(f"The mechanism {missing[0]!r} has no entry.")
+    for name, control in controls.items():
+        _judge_pair(name, yours[name], accuracy, control)
+
+
+def _judge_pair(
+    name: str, pair: Any, accuracy: dict[str, Tensor], control: str
+) -> None:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise Mistake(
+            f"The entry of {name!r} should be a pair of floats, the mean "
+            f"difference and the share of seeds ahead."
+        )
+    mean = float(expect_number(pair[0], "The mean difference"))
+    share = float(expect_number(pair[1], "The share of seeds"))
+    differences = accuracy[name] - accuracy[control]
+    right = float(differences.mean())
+    ahead = float((differences > 0).float().mean())
+    ties = float((differences == 0).float().mean())
+    others = {
+        str(float((accuracy[name] - accuracy[other]).mean()))
+        for other in accuracy
+        if other not in (name, control)
+    }
+    if abs(mean + right) < 1e-6 and abs(right) > 1e-6:
+        raise Mistake(
+            "The difference is turned round: a mechanism that is ahead has "
+            "a positive one."
+        )
+    if abs(mean - right) > 1e-6:
+        near = any(abs(mean - float(each)) < 1e-6 for each in others)
+        raise Mistake(
+            "This compares with another network than the mechanism's own "
+            "control."
+            if near
+            else f"The mean difference of {name!r} is not that of the "
+            f"equation."
+        )
+    if abs(share - (ahead + ties / 2)) < 1e-6:
+        return
+    if abs(share - ahead) < 1e-6:
+        raise Mistake("A tie counts nothing here; it should count one half.")
+    if abs(share - ahead - ties) < 1e-6:
+        raise Mistake("A tie counts as ahead; it should count one half.")
+    if share > 1:
+        raise Mistake("This is a number of seeds; divide it by all seeds.")
+    raise Mistake(f"The share of seeds in which {name!r} is ahead is not so.")

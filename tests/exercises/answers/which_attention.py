@@ -1,6 +1,7 @@
-"""Wrong answers to the exercises of lesson 14, and what each is told."""
+"""Answers to the exercises of lesson 14, and what each hears."""
 
 from math import ceil
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -125,6 +126,64 @@ def added_only(parameters: int, multiply_adds: int) -> int:
     return last_width_solution(parameters, multiply_adds) - 32
 
 
+Accuracy = dict[str, Tensor]
+Gains = dict[str, tuple[float, float]]
+
+
+def fair(accuracy: Accuracy, controls: dict[str, str]) -> Gains:
+    gains = {}
+    for name, control in controls.items():
+        differences = accuracy[name] - accuracy[control]
+        ahead = (differences > 0) + 0.5 * (differences == 0)
+        gains[name] = differences.mean().item(), ahead.mean().item()
+    return gains
+
+
+def fair_in_lists(accuracy: Accuracy, controls: dict[str, str]) -> Any:
+    return {name: list(p) for name, p in fair(accuracy, controls).items()}
+
+
+def with_controls(accuracy: Accuracy, controls: dict[str, str]) -> Gains:
+    return fair(accuracy, {**controls, "wide": "wide"})
+
+
+def one_control(accuracy: Accuracy, controls: dict[str, str]) -> Gains:
+    return fair(accuracy, dict.fromkeys(controls, "plain"))
+
+
+def turned_round(accuracy: Accuracy, controls: dict[str, str]) -> Gains:
+    gains = fair(accuracy, controls)
+    return {name: (-mean, share) for name, (mean, share) in gains.items()}
+
+
+def without_ties(accuracy: Accuracy, controls: dict[str, str]) -> Gains:
+    gains = fair(accuracy, controls)
+    for name, control in controls.items():
+        ahead = accuracy[name] > accuracy[control]
+        gains[name] = gains[name][0], ahead.float().mean().item()
+    return gains
+
+
+def ties_ahead(accuracy: Accuracy, controls: dict[str, str]) -> Gains:
+    gains = fair(accuracy, controls)
+    for name, control in controls.items():
+        ahead = accuracy[name] >= accuracy[control]
+        gains[name] = gains[name][0], ahead.float().mean().item()
+    return gains
+
+
+def counted(accuracy: Accuracy, controls: dict[str, str]) -> Gains:
+    gains = fair(accuracy, controls)
+    seeds = len(accuracy["plain"])
+    return {name: (m, s * seeds + 2) for name, (m, s) in gains.items()}
+
+
+def means_alone(accuracy: Accuracy, controls: dict[str, str]) -> Any:
+    return {name: m for name, (m, _) in fair(accuracy, controls).items()}
+
+
+REFERENCE = {"which_attention.fair": fair}
+RIGHT = {"which_attention.fair": [fair_in_lists]}
 WRONG = {
     "which_attention.delete": [
         (of_the_first, "the window of the first"),
@@ -145,12 +204,6 @@ WRONG = {
         (100, "first turns"),
         ("many", "should be a number"),
     ],
-    "which_attention.blind": [
-        ("cbam", "second gate"),
-        ("residual", "mask"),
-        ("non-local", "gathered by weights"),
-        ("eca", "should be one of"),
-    ],
     "which_attention.gain": [
         (as_printed, "The same seeds choose"),
         (chosen_by_all, "All seeds choose"),
@@ -170,5 +223,16 @@ WRONG = {
         (both_added, "more than needed"),
         (not_rounded, "whole number"),
         (added_only, "32 more"),
+    ],
+    "which_attention.fair": [
+        (with_controls, "only mechanisms"),
+        (one_control, "another network"),
+        (turned_round, "turned round"),
+        (without_ties, "counts nothing"),
+        (ties_ahead, "counts as ahead"),
+        (counted, "divide it"),
+        (means_alone, "a pair of floats"),
+        (lambda accuracy, controls: {}, "has no entry"),
+        (lambda accuracy, controls: 0.1, "a dictionary"),
     ],
 }
