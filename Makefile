@@ -48,6 +48,7 @@ lab: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@$(BIN)/deptry --no-ansi attncourse book/_ext
 	$(BIN)/mypy
 
 check: lint
@@ -70,12 +71,12 @@ mutants: $(STAMP)
 lesson: $(STAMP)
 	@$(BIN)/python book/_ext/course_template.py $(NAME)
 
-# All platforms and Python versions in one file, newest versions first.
+# All platforms in one file; UPGRADE=--upgrade takes the newest versions.
 lock:
 	@test -x $(BIN)/uv || { echo "Set up first: make setup"; exit 1; }
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
-	  --upgrade --custom-compile-command "make lock" \
+	  $(UPGRADE) --custom-compile-command "make lock" \
 	  --output-file requirements.lock
 
 links: $(STAMP)
