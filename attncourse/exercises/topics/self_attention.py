@@ -133,7 +133,7 @@ def codes_solution(rows: Tensor, columns: Tensor) -> Tensor:
     "self_attention.codes",
     kind="find",
     solution=codes_solution,
-    praise="Row by row: the row code stays for w places while the column "
+    praise="Row by row: the row code stays for w positions while the column "
     "code runs through.",
     hints=(
         "Take h = 2 and w = 3 and write down row and column of the six "
