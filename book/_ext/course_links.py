@@ -110,8 +110,12 @@ class Linker:
 
     def citations(self) -> None:
         known = citations(Path(self.app.srcdir) / "book" / "references.bib")
+        keyed = {f"ref-{each.key}": each for each in known.values()}
         for node in list(self.tree.findall(nodes.reference)):
-            found = known.get(address(node.get("refuri", "")))
+            target = node.get("refuri", "")
+            found = known.get(address(target)) or keyed.get(
+                target.partition("#")[2]
+            )
             if found is None:
                 continue
             new = link(
