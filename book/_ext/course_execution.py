@@ -125,8 +125,8 @@ def record(lesson: Path) -> Path:
     return STORE / f"{key(lesson)}.json"
 
 
-def run(lesson: Path, notebook: NotebookNode, progress: tqdm) -> None:
-    """Execute in place and store outputs and values with what they cost."""
+def run(lesson: Path, notebook: NotebookNode, progress: tqdm) -> float:
+    """Execute in place, store outputs and values, return the seconds."""
     processor = 0.0
     file = record(lesson)
 
@@ -146,7 +146,9 @@ def run(lesson: Path, notebook: NotebookNode, progress: tqdm) -> None:
     begun = time.perf_counter()
     client.execute(env=os.environ | SETTINGS)
     check_values(lesson, notebook)
-    keep(file, notebook, time.perf_counter() - begun, processor)
+    seconds = time.perf_counter() - begun
+    keep(file, notebook, seconds, processor)
+    return seconds
 
 
 def check_values(lesson: Path, notebook: NotebookNode) -> None:
@@ -249,11 +251,10 @@ def last_seconds(lesson: Path) -> float:
     return float(known.get(lesson.name, SECONDS))
 
 
-def note_seconds(done: Iterable[Path]) -> None:
+def note_seconds(spent: dict[str, float]) -> None:
     file = STORE / "seconds.json"
     known = json.loads(file.read_text("utf8")) if file.exists() else {}
-    known |= {each.name: result(each)["seconds"] for each in done}
-    file.write_text(json.dumps(known), encoding="utf8")
+    file.write_text(json.dumps(known | spent), encoding="utf8")
 
 
 def execute_missing(
@@ -269,6 +270,7 @@ def execute_missing(
     missing.sort(key=lambda each: (-last_seconds(each), each.name))
     books = [nbformat.read(lesson, as_version=4) for lesson in missing]
     total = sum(1 for book in books for _ in code_cells(book))
+    spent: dict[str, float] = {}
     with (
         tqdm(total=total, desc="executing lessons", unit="cell") as progress,
         ThreadPoolExecutor(workers or os.cpu_count()) as pool,
@@ -282,8 +284,9 @@ def execute_missing(
             if error := done.exception():
                 pool.shutdown(cancel_futures=True)
                 raise RuntimeError(f"{name} failed: {error}") from error
-            progress.write(f"{name}: {result(runs[done])['seconds']:.1f} s")
-    note_seconds(missing)
+            spent[name] = done.result()
+            progress.write(f"{name}: {spent[name]:.1f} s")
+    note_seconds(spent)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -300,7 +303,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def print_result(lesson: Path) -> None:
-    found = result(lesson) or {}
+    found = result(lesson)
+    if found is None:
+        print(f"{lesson.name}: what it can reach has changed meanwhile")
+        return
     print(
         f"{lesson.name}: {found['seconds']:.1f} s, "
         f"{found['processor']:.1f} s of processor time"
