@@ -128,7 +128,8 @@ class AdditiveAttention(nn.Module):
                 f"key and value need the same number of tokens, got "
                 f"{key.shape[1]} and {value.shape[1]}"
             )
-        check_mask(mask, (len(query), 1, query.shape[1], key.shape[1]))
+        pairs = (query.shape[0], 1, query.shape[1], key.shape[1])
+        check_mask(mask, pairs)
 
 
 class AdditivePooling2d(nn.Module):

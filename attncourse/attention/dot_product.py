@@ -144,7 +144,7 @@ def _check_shapes(
         raise ValueError(
             f"key and value differ in their number of tokens: {shapes}"
         )
-    if len({tokens.shape[:-2] for tokens in named.values()}) > 1:
+    if any(t.shape[:-2] != query.shape[:-2] for t in named.values()):
         raise ValueError(
             f"they differ in their leading axes, expand the shared ones: "
             f"{shapes}"
