@@ -75,7 +75,8 @@ lesson: $(STAMP)
 lock:
 	@test -x $(BIN)/uv || { echo "Set up first: make setup"; exit 1; }
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+	  --python-version 3.11 --generate-hashes --no-strip-extras \
+	  --no-emit-index-url --quiet \
 	  $(UPGRADE) --custom-compile-command "make lock" \
 	  --output-file requirements.lock
 
