@@ -442,3 +442,117 @@ def window(answer: Any) -> None:
         "image along x and side / height along y.",
     )
     expect_close(yours, target, "The zoom is right, the shift is not.")
+
+
+def _centre_inside(theta: Tensor) -> Tensor:
+    return torch.cat([theta[:, :, :2], theta[:, :, 2:].clamp(-1, 1)], 2)
+
+
+def _as_if_upright(theta: Tensor) -> Tensor:
+    room = 1 - theta[:, :, :2].diagonal(dim1=1, dim2=2).abs()
+    room = room.clamp(min=0)
+    shift = theta[:, :, 2].clamp(-room, room)
+    return torch.cat([theta[:, :, :2], shift[:, :, None]], 2)
+
+
+def _centred(theta: Tensor) -> Tensor:
+    return torch.cat([theta[:, :, :2], 0 * theta[:, :, 2:]], 2)
+
+
+KEEP_INSIDE_WRONG = (
+    (
+        _centre_inside,
+        "The centre of the frame stays inside the image; its corners still "
+        "stick out.",
+    ),
+    (
+        _as_if_upright,
+        "This is right for frames that stand upright. Turned by 45 degrees, "
+        "a square reaches further along each axis than half its side.",
+    ),
+    (
+        _centred,
+        "Every frame is in the middle now; move it no further than it has to.",
+    ),
+)
+
+
+def _turned() -> Tensor:
+    """Draw a zoom and a turn whose frame fits into the image."""
+    zoom, angle = 0.35 + 0.15 * torch.rand(()), 0.3 + 0.5 * torch.rand(())
+    cosine, sine = zoom * angle.cos(), zoom * angle.sin()
+    return torch.stack([cosine, -sine, sine, cosine]).view(2, 2)
+
+
+def _reach(matrix: Tensor, shift: Tensor) -> Tensor:
+    """How far from the centre of the image the corners lie, by axis."""
+    ends = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    return (ends @ matrix.mT + shift[:, None]).abs().amax(1)
+
+
+@exercise(
+    "spatial_transformer.keep_inside",
+    kind="write",
+    answer="function",
+    hand_in=True,
+    praise="Zoom and angle are as they were, and no frame reads more black "
+    "border than it has to.",
+    hints=(
+        "Where do the four corners (-1, -1), (1, -1), (-1, 1), (1, 1) of the "
+        "output read? Which of them reaches furthest along x?",
+        "The first row of theta makes x. Over the four corners, its first "
+        "two entries come with all signs.",
+        "Knowing how far a frame reaches from its centre, you know between "
+        "which two values its centre may lie. A frame that reaches further "
+        "than 1 has no such values: there the centre is 0.",
+    ),
+    wrong=KEEP_INSIDE_WRONG,
+)
+def keep_inside(answer: Any) -> None:
+    """Judge `answer(theta)` by the frames that come out."""
+    turned = _turned()
+    room = 1 - _reach(turned, torch.zeros(1, 2))[0]
+    out = room + torch.rand(2) + 0.1
+    far = torch.tensor([3.0, 1.0]) * -out
+    inside = 0.8 * room
+    shifts = [inside, torch.stack([out[0], -inside[1]]), far, out]
+    theta = torch.cat(
+        [turned.expand(4, 2, 2), torch.stack(shifts)[:, :, None]], 2
+    )
+    large = torch.cat([3 * turned[:1], turned[1:]])
+    centre = torch.stack([0.5 * out[0], inside[1]])
+    too_wide = torch.cat([large, centre[:, None]], 1)[None]
+    theta = torch.cat([theta, too_wide])
+    given = theta.clone()
+    yours = expect_tensor(answer(theta), "The result", (5, 2, 3))
+    refuse(yours, KEEP_INSIDE_WRONG, given)
+    if not close(yours[:, :, :2], given[:, :, :2]):
+        raise Mistake(
+            "Zoom and angle have changed; only the third column may."
+        )
+    if not close(yours[0], given[0]):
+        raise Mistake("A frame that was inside has moved.")
+    reach = _reach(yours[:, :, :2], yours[:, :, 2])
+    if (reach[:4] > 1 + 1e-4).any():
+        raise Mistake("A frame that would fit still sticks out of the image.")
+    fits = given[1:4, :, 2].abs() <= room
+    if not close(yours[1:4, :, 2][fits], given[1:4, :, 2][fits]):
+        raise Mistake(
+            "A frame has moved along an axis along which it was inside."
+        )
+    if not close(reach[1:4][~fits], torch.ones(5)):
+        raise Mistake(
+            "A frame that stuck out has moved too far: it should just touch "
+            "the edge."
+        )
+    if not close(yours[4, 0, 2], torch.zeros(())):
+        raise Mistake(
+            "A frame that is wider than the image should have its centre at "
+            "x = 0."
+        )
+    expect_close(
+        yours[4],
+        torch.cat([large, torch.stack([0 * room[0], inside[1]])[:, None]], 1),
+        "The frame that is too wide fits along y and was inside there; it "
+        "should not have moved along y.",
+    )

@@ -34,6 +34,52 @@ def in_pixels(
     return torch.tensor([[side, 0.0, left], [0.0, side, top]])
 
 
+def keep_inside(theta: Tensor) -> Tensor:
+    room = (1 - theta[:, :, :2].abs().sum(2)).clamp(min=0)
+    shift = theta[:, :, 2].clamp(-room, room)
+    return torch.cat([theta[:, :, :2], shift[:, :, None]], 2)
+
+
+def in_place(theta: Tensor) -> Tensor:
+    theta[:] = keep_inside(theta)
+    return theta
+
+
+def zoomed(theta: Tensor) -> Tensor:
+    return torch.cat([theta[:, :, :2] / 2, theta[:, :, 2:]], 2)
+
+
+def moved_too_far(theta: Tensor) -> Tensor:
+    kept = keep_inside(theta)
+    outside = kept[:, :, 2:] != theta[:, :, 2:]
+    shift = torch.where(outside, 0.5 * kept[:, :, 2:], kept[:, :, 2:])
+    return torch.cat([kept[:, :, :2], shift], 2)
+
+
+def both_axes(theta: Tensor) -> Tensor:
+    kept = keep_inside(theta)
+    outside = (kept != theta).any(2).any(1)[:, None, None]
+    centred = torch.cat([theta[:, :, :2], 0 * theta[:, :, 2:]], 2)
+    return torch.where(outside, centred, theta)
+
+
+def towards_the_middle(theta: Tensor) -> Tensor:
+    return torch.cat([theta[:, :, :2], theta[:, :, 2:] / 4], 2)
+
+
+def large_as_it_was(theta: Tensor) -> Tensor:
+    kept = keep_inside(theta)
+    large = theta[:, :, :2].abs().sum(2).amax(1) > 1
+    return torch.where(large[:, None, None], theta, kept)
+
+
+def large_centred(theta: Tensor) -> Tensor:
+    kept = keep_inside(theta)
+    large = theta[:, :, :2].abs().sum(2).amax(1) > 1
+    centred = torch.cat([theta[:, :, :2], 0 * theta[:, :, 2:]], 2)
+    return torch.where(large[:, None, None], centred, kept)
+
+
 WRONG = {
     "spatial_transformer.grid": [
         (width_first, r"shape \(5, 3, 2\), but has \(3, 5, 2\)"),
@@ -43,7 +89,19 @@ WRONG = {
     "spatial_transformer.direction": [
         ("east", "should be one of 'counter-clockwise'"),
     ],
+    "spatial_transformer.keep_inside": [
+        (in_place, "in place"),
+        (zoomed, "only the third column"),
+        (towards_the_middle, "was inside has moved"),
+        (lambda theta: theta.clone(), "still sticks out"),
+        (both_axes, "along which it was inside"),
+        (moved_too_far, "too far"),
+        (large_as_it_was, "wider than the image"),
+        (large_centred, "not have moved along y"),
+    ],
     "spatial_transformer.window": [(in_pixels, "The zoom is wrong")],
 }
 
 RIGHT = {"spatial_transformer.identity": [both_true]}
+
+REFERENCE = {"spatial_transformer.keep_inside": keep_inside}
