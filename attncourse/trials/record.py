@@ -7,47 +7,25 @@ from dataclasses import asdict, dataclass, field
 from math import isclose
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 import attncourse
 from attncourse.metrics import Interval, paired_bootstrap
-from attncourse.trials.schema import Each, check
 
 SCHEMA = 4
 ERROR_RATE = 0.05
 """Chance that a family of intervals leaves out any of its true values."""
 _PACKAGE = Path(attncourse.__file__).parent
-_SERIES = {"per_seed": [float], "mean": float, "std": float}
-_INTERVAL = {"mean": float, "low": float, "high": float}
-_VARIANT = {
-    "parameters": int,
-    "multiply_adds": int,
-    "seconds": [float],
-    "metrics": Each(_SERIES),
-}
-_RECORD = {
-    "schema": int,
-    "name": str,
-    "control": str,
-    "level": float,
-    "family": int,
-    "seeds": [int],
-    "variants": Each(_VARIANT),
-    "differences": Each(Each(_INTERVAL)),
-    "profile": {"name": str, "settings": Each(float)},
-    "versions": Each(str),
-    "code": str,
-    "hardware": {
-        "cpu": str,
-        "gpu": str,
-        "threads": int,
-        "workers": int,
-        "backend": str,
-    },
-    "command": str,
-    "time": {"runs": float, "wall": float, "runs_reused": int},
-    "date": str,
-}
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class Series(tuple[float, ...]):
@@ -88,6 +66,8 @@ class Time:
     the time from the start of the first of the others to the end of the
     last.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     runs: float
     wall: float
@@ -216,56 +196,138 @@ class Record:
             If the text is not a record or contradicts itself.
         """
         try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"not JSON: {error}") from error
-        check(data, _RECORD)
-        _agree(data)
-        variants = {
-            name: VariantResult(
-                label=name,
-                parameters=variant["parameters"],
-                multiply_adds=variant["multiply_adds"],
-                seconds=tuple(map(float, variant["seconds"])),
-                metrics={
-                    metric: Series(map(float, series["per_seed"]))
-                    for metric, series in variant["metrics"].items()
-                },
-            )
-            for name, variant in data["variants"].items()
+            kept = _Kept.model_validate_json(text)
+        except ValidationError as error:
+            raise ValueError(_said(error)) from error
+        parts = vars(kept) | {
+            "variants": {
+                name: VariantResult(label=name, **vars(variant))
+                for name, variant in kept.variants.items()
+            },
+            "profile": kept.profile.name,
+            "settings": kept.profile.settings,
+            "hardware": vars(kept.hardware),
         }
-        differences = {
-            variant: {
-                metric: Interval(
-                    float(value["mean"]),
-                    float(value["low"]),
-                    float(value["high"]),
+        del parts["number"]
+        return cls(**parts)
+
+
+class _Part(BaseModel):
+    """A part of the file."""
+
+    model_config = _STRICT
+
+
+class _Series(_Part):
+    per_seed: list[float]
+    mean: float
+    std: float
+
+    def checked(self) -> Series:
+        series = Series(self.per_seed)
+        for name in ("mean", "std"):
+            kept, value = getattr(self, name), getattr(series, name)
+            if not isclose(kept, value, abs_tol=1e-9):
+                raise ValueError(
+                    f"{name} is {kept}, but its seeds give {value}"
                 )
-                for metric, value in metrics.items()
-            }
-            for variant, metrics in data["differences"].items()
+        return series
+
+
+class _Variant(_Part):
+    parameters: int
+    multiply_adds: int
+    seconds: tuple[float, ...]
+    metrics: dict[str, Annotated[_Series, AfterValidator(_Series.checked)]]
+
+
+class _Profile(_Part):
+    name: str
+    settings: dict[str, int | float]
+
+
+class _Hardware(_Part):
+    cpu: str
+    gpu: str
+    threads: int
+    workers: int
+    backend: str
+
+
+class _Kept(_Part):
+    number: Literal[4] = Field(alias="schema")
+    name: str
+    control: str
+    level: float
+    family: int
+    seeds: tuple[int, ...]
+    variants: dict[str, _Variant]
+    differences: dict[str, dict[str, Interval]]
+    profile: _Profile
+    versions: dict[str, str]
+    code: str
+    hardware: _Hardware
+    command: str
+    time: Time
+    date: str
+
+    @model_validator(mode="after")
+    def _agree(self) -> "_Kept":
+        """Refuse a record whose parts contradict each other."""
+        family, level = self.family, self.level
+        if family < 1 or not isclose(level, corrected(family), abs_tol=1e-12):
+            raise ValueError(
+                f"level is {level}, but that of one of {family} claims is "
+                f"another: 1 - {ERROR_RATE} / family"
+            )
+        variants, seeds = self.variants, self.seeds
+        if self.control not in variants:
+            raise ValueError(
+                f"control {self.control!r} is not one of the variants"
+            )
+        if len(seeds) < 2 or len(set(seeds)) != len(seeds):
+            raise ValueError(
+                f"seeds must be two or more, distinct, got {seeds}"
+            )
+        for name, variant in variants.items():
+            lists: dict[str, Any] = {"seconds": variant.seconds}
+            lists |= variant.metrics
+            for metric, values in lists.items():
+                if len(values) != len(seeds):
+                    raise ValueError(
+                        f"variants.{name}.{metric} has {len(values)} values "
+                        f"for {len(seeds)} seeds"
+                    )
+        shared = variants[self.control].metrics.keys()
+        needed = {
+            name: shared & variant.metrics.keys()
+            for name, variant in variants.items()
+            if name != self.control
         }
-        return cls(
-            name=data["name"],
-            control=data["control"],
-            level=float(data["level"]),
-            family=data["family"],
-            seeds=tuple(data["seeds"]),
-            variants=variants,
-            differences=differences,
-            profile=data["profile"]["name"],
-            settings=data["profile"]["settings"],
-            versions=data["versions"],
-            code=data["code"],
-            hardware=data["hardware"],
-            command=data["command"],
-            time=Time(
-                runs=float(data["time"]["runs"]),
-                wall=float(data["time"]["wall"]),
-                runs_reused=data["time"]["runs_reused"],
-            ),
-            date=data["date"],
-        )
+        if needed != {n: part.keys() for n, part in self.differences.items()}:
+            raise ValueError(
+                "differences must be those of every other variant and the "
+                "control"
+            )
+        for name, part in self.differences.items():
+            for metric, (mean, low, high) in part.items():
+                slack = 1e-9 * max(1, abs(mean))
+                if not low - slack <= mean <= high + slack:
+                    raise ValueError(
+                        f"differences.{name}.{metric} does not lie in its "
+                        f"interval"
+                    )
+        return self
+
+
+def _said(error: ValidationError) -> str:
+    """The first thing that is wrong: where, what, and what came."""
+    first = error.errors()[0]
+    place = ".".join(map(str, ("record", *first["loc"])))
+    text = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("missing", "value_error", "json_invalid"):
+        return f"{place}: {text}"
+    return f"{place}: {text}, got {str(first['input'])[:40]!r}"
 
 
 def corrected(family: int) -> float:
@@ -338,60 +400,3 @@ def read(name: str, results: Path | None = None) -> Record:
             f"{path.name} cannot be used as a record: {error}"
         ) from error
     return record
-
-
-def _agree(data: dict[str, Any]) -> None:
-    """Refuse a record whose parts contradict each other."""
-    if data["schema"] != SCHEMA:
-        raise ValueError(f"schema {data['schema']} is not {SCHEMA}")
-    family, level = data["family"], data["level"]
-    if family < 1 or not isclose(level, corrected(family), abs_tol=1e-12):
-        raise ValueError(
-            f"level is {level}, but that of one of {family} claims is "
-            f"another: 1 - {ERROR_RATE} / family"
-        )
-    variants, control, seeds = data["variants"], data["control"], data["seeds"]
-    if control not in variants:
-        raise ValueError(f"control {control!r} is not one of the variants")
-    if len(seeds) < 2 or len(set(seeds)) != len(seeds):
-        raise ValueError(f"seeds must be two or more, distinct, got {seeds}")
-    for name, variant in variants.items():
-        lists = {"seconds": variant["seconds"]}
-        for metric, series in variant["metrics"].items():
-            lists[metric] = series["per_seed"]
-        for metric, values in lists.items():
-            if len(values) != len(seeds):
-                raise ValueError(
-                    f"variants.{name}.{metric} has {len(values)} values for "
-                    f"{len(seeds)} seeds"
-                )
-        for metric, series in variant["metrics"].items():
-            values = Series(series["per_seed"])
-            for key, value in ("mean", values.mean), ("std", values.std):
-                if not isclose(series[key], value, abs_tol=1e-9):
-                    raise ValueError(
-                        f"variants.{name}.metrics.{metric}.{key} is "
-                        f"{series[key]}, but its seeds give {value}"
-                    )
-    needed = {
-        variant: set(variants[variant]["metrics"])
-        & set(variants[control]["metrics"])
-        for variant in variants
-        if variant != control
-    }
-    given = {
-        variant: set(part) for variant, part in data["differences"].items()
-    }
-    if needed != given:
-        raise ValueError(
-            "differences must be those of every other variant and the control"
-        )
-    for variant, part in data["differences"].items():
-        for metric, value in part.items():
-            slack = 1e-9 * max(1, abs(value["mean"]))
-            low, high = value["low"] - slack, value["high"] + slack
-            if not low <= value["mean"] <= high:
-                raise ValueError(
-                    f"differences.{variant}.{metric} does not lie in its "
-                    f"interval"
-                )
