@@ -12,6 +12,7 @@ from attncourse.exercises.boxes import box
 from attncourse.exercises.checking import Verdict, judged
 from attncourse.exercises.exercise import find
 from attncourse.viz import BLUE, Source, source
+from attncourse.viz.folding import fold
 
 TO_HAND_IN = (
     "This task is to be handed in, so no answer is shown here. `check` says "
@@ -48,13 +49,13 @@ class Solution:
 
     @property
     def html(self) -> str:
-        """The code, highlighted, or the value; and the verdict."""
+        """The code, highlighted, or the value, and the verdict: closed."""
         if self.verdict is None:
             return box("To hand in", self.name, TO_HAND_IN, BLUE)
         shown = "".join(each.html for each in self.sources)
         if self.value:
             shown += f"<pre>{escape(self.value)}</pre>"
-        return shown + self.verdict.html
+        return fold("Solution", shown + self.verdict.html)
 
 
 def solution(name: str) -> Solution:

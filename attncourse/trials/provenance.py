@@ -4,8 +4,9 @@ import ast
 import hashlib
 import inspect
 import platform
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import dedent
@@ -90,42 +91,61 @@ def _counts(path: Path) -> bool:
     return first in _FOUNDATION
 
 
-def _imports(source: str) -> Iterator[Path]:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
+@dataclass(frozen=True)
+class _Summary:
+    """What a source takes from the course: names, their use, and texts."""
+
+    names: tuple[tuple[str, str, str], ...]
+    """Module, name in it, and name here; no name for `import module`."""
+    used: Mapping[str, frozenset[str]]
+    """Attributes taken of each name; `__init__` where it stands alone."""
+    texts: frozenset[str]
+
+
+@cache
+def _summary(source: str) -> _Summary:
+    names, texts = [], set()
+    used: dict[str, set[str]] = {}
+    attributes: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and _ours(node.module):
-            for alias in node.names:
-                yield from _used(tree, str(node.module), alias)
+            names += [
+                (str(node.module), alias.name, alias.asname or alias.name)
+                for alias in node.names
+            ]
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if _ours(alias.name):
-                    yield from _behind(tree, alias.asname or _PACKAGE.name)
+            names += [
+                (alias.name, "", alias.asname or _PACKAGE.name)
+                for alias in node.names
+                if _ours(alias.name)
+            ]
+        elif isinstance(node, ast.Attribute):
+            if isinstance(node.value, ast.Name):
+                attributes.add(id(node.value))
+                used.setdefault(node.value.id, set()).add(node.attr)
+        elif isinstance(node, ast.Name) and id(node) not in attributes:
+            used.setdefault(node.id, set()).add("__init__")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _named(node.value)
+            texts.add(node.value)
+    frozen = {name: frozenset(taken) for name, taken in used.items()}
+    return _Summary(tuple(names), frozen, frozenset(texts))
 
 
-def _used(tree: ast.Module, module: str, alias: ast.alias) -> Iterator[Path]:
-    """The files behind an imported name; of a package, behind its names."""
-    path = _defines(module, alias.name)
-    if path.name == "__init__.py" and path.parent.name == alias.name:
-        name = f"{module}.{alias.name}"
-        yield from _behind(tree, alias.asname or alias.name, name)
-    else:
-        yield path
-
-
-def _behind(
-    tree: ast.Module, name: str, package: str = "attncourse"
-) -> Iterator[Path]:
-    """The files behind what a source takes of a package, as in `viz.seeds`."""
-    taken = {
-        id(node.value): node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == name:
-            yield _defines(package, taken.get(id(node), "__init__"))
+def _imports(source: str) -> Iterator[Path]:
+    found = _summary(source)
+    for module, name, here in found.names:
+        path = _defines(module, name) if name else _PACKAGE / "__init__.py"
+        whole = not name or (
+            path.name == "__init__.py" and path.parent.name == name
+        )
+        if not whole:
+            yield path
+            continue
+        package = f"{module}.{name}" if name else _PACKAGE.name
+        for taken in found.used.get(here, ()):
+            yield _defines(package, taken)
+    for text in found.texts:
+        yield from _named(text)
 
 
 def _named(text: str) -> Iterator[Path]:
@@ -150,12 +170,9 @@ def _defines(module: str, name: str) -> Path:
     if (place / name).is_dir():
         return place / name / "__init__.py"
     package = place / "__init__.py"
-    tree = ast.parse(package.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and _ours(node.module):
-            for alias in node.names:
-                if name == (alias.asname or alias.name):
-                    return _defines(str(node.module), alias.name)
+    for source, original, here in _summary(package.read_text("utf-8")).names:
+        if name == here and original:
+            return _defines(source, original)
     return package
 
 
@@ -188,6 +205,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
+@cache
 def meaning(source: str) -> str:
     """Code without its docstrings, comments and layout."""
     tree = ast.parse(dedent(source))

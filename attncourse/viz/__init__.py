@@ -3,6 +3,7 @@
 from attncourse.viz.description import describe
 from attncourse.viz.diagrams import Block, Side, diagram
 from attncourse.viz.explorable import explore
+from attncourse.viz.folding import folded
 from attncourse.viz.maps import heatmap, overlay
 from attncourse.viz.panels import panels
 from attncourse.viz.picture import Picture, figure
@@ -46,6 +47,7 @@ __all__ = [
     "diagram",
     "explore",
     "figure",
+    "folded",
     "heatmap",
     "overlay",
     "panels",

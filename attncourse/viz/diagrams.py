@@ -30,7 +30,7 @@ from attncourse.viz.style import (
 )
 
 Kind = Literal["fixed", "trained", "attention", "data"]
-Joins = Literal["+", "×", ""]  # noqa: RUF001
+Joins = Literal["+", "×", ""]
 Point = tuple[float, float]
 
 _EDGE: Final = {"fixed": INK, "trained": BLUE, "attention": ORANGE}

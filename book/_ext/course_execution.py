@@ -125,10 +125,11 @@ def record(lesson: Path) -> Path:
     return STORE / f"{key(lesson)}.json"
 
 
-def run(lesson: Path, notebook: NotebookNode, progress: tqdm) -> float:
-    """Execute in place, store outputs and values, return the seconds."""
+def run(
+    lesson: Path, file: Path, notebook: NotebookNode, progress: tqdm
+) -> float:
+    """Execute in place, store outputs and values in a file; the seconds."""
     processor = 0.0
-    file = record(lesson)
 
     def after_cell(**_: object) -> None:
         nonlocal processor
@@ -268,6 +269,7 @@ def execute_missing(
     if not missing:
         return
     missing.sort(key=lambda each: (-last_seconds(each), each.name))
+    files = [record(lesson) for lesson in missing]
     books = [nbformat.read(lesson, as_version=4) for lesson in missing]
     total = sum(1 for book in books for _ in code_cells(book))
     spent: dict[str, float] = {}
@@ -276,8 +278,8 @@ def execute_missing(
         ThreadPoolExecutor(workers or os.cpu_count()) as pool,
     ):
         runs = {
-            pool.submit(run, lesson, book, progress): lesson
-            for lesson, book in zip(missing, books, strict=True)
+            pool.submit(run, lesson, file, book, progress): lesson
+            for lesson, file, book in zip(missing, files, books, strict=True)
         }
         for done in as_completed(runs):
             name = runs[done].name

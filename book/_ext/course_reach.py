@@ -26,8 +26,12 @@ def environment() -> str:
     return repr([*facts, *map(version, VERSIONS)])
 
 
+@cache
 def digest(code: str, root: Path) -> str:
-    """SHA-256 of all that outputs of the code depend on."""
+    """SHA-256 of all that outputs of the code depend on.
+
+    Files are taken to stay as they are as long as the process lives.
+    """
     sources, files = reach(code, root)
     found = hashlib.sha256(environment().encode())
     found.update(provenance.digest(code, sources).encode())
@@ -63,13 +67,14 @@ def reach(code: str, root: Path) -> tuple[set[Path], set[Path]]:
     return sources, {path for path in files if path.is_file()}
 
 
-def strings(code: str) -> set[str]:
+@cache
+def strings(code: str) -> frozenset[str]:
     """Short texts that stand in code and may name something."""
-    return {
+    return frozenset(
         node.value
         for node in ast.walk(ast.parse(code))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and 0 < len(node.value) < 60
         and "\n" not in node.value
-    }
+    )

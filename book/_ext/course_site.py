@@ -131,6 +131,8 @@ def remove_stale_pages(app: Sphinx, error: Exception | None) -> None:
 
 def silence_theme(app: Sphinx, error: Exception | None) -> None:
     """Take the theme's progress notes out; its warnings and errors stay."""
+    if app.builder.format != "html":
+        return
     note = re.compile(r"console\.(log|info|debug)\(")
     scripts = Path(app.outdir, "_static", "scripts").glob("*-theme.js")
     for script in [*scripts, Path(app.outdir, "search.html")]:
@@ -207,6 +209,10 @@ def trim_page(
     """Take out what a page does not use, and roles that are out of date."""
     body = context.get("body", "").replace(' role="doc-biblioentry"', "")
     body = body.replace(' role="list" class="citation-list"', "")
+    # The page closes the whole cell, so what is in it is open.
+    body = body.replace(
+        '<details class="folded">', '<details class="folded" open>'
+    )
     if name.startswith("lessons/"):
         body = numbered(body, chapter(app.env, name))
     context["body"] = body

@@ -118,6 +118,14 @@ def test_no_cell_is_hidden_and_some_are_collapsed(lesson: Path) -> None:
 
 
 @every_lesson
+def test_what_answers_a_question_folds_itself(lesson: Path) -> None:
+    """JupyterLab shows the outputs of collapsed cells once they have run."""
+    for cell in execution.code_cells(read(lesson)):
+        if "hide-cell" in cell.metadata.get("tags", []):
+            assert re.match(r"solution\(|with viz\.folded\(", cell.source)
+
+
+@every_lesson
 def test_text_is_what_any_jupyterlab_shows(lesson: Path) -> None:
     text = prose(lesson)
     assert {d.name for d in directives(lesson)} <= DIRECTIVES
