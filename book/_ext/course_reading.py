@@ -48,7 +48,7 @@ class Effort:
         if self.practice:
             text += f", {self.practice} for the exercises"
         if self.seconds is not None:
-            text += f"; the code ran in {self.seconds:.0f} seconds"
+            text += f"; the code takes about {self.seconds:.0f} seconds"
         return f"{text}."
 
 
@@ -61,7 +61,7 @@ def effort(lesson: Path) -> Effort:
         equations=sum(equations(text) for text in texts),
         lines=sum(shown_lines(c) for c in execution.code_cells(notebook)),
         practice=sum(practice(text) for text in texts),
-        seconds=spent and spent["seconds"],
+        seconds=spent and min(spent["seconds"], spent["processor"]),
     )
 
 
