@@ -2,8 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import requires
 
 import course_execution as execution
 import pytest
@@ -41,28 +40,6 @@ def test_lock_is_hashed_and_names_no_index() -> None:
     assert len(blocks) == len(PINS)
     assert all("--hash=sha256:" in block for block in blocks)
     assert not re.search(r"https?:|file:|index-url|find-links", LOCK)
-
-
-def test_lock_keeps_the_extras_that_pip_asks_hashes_for() -> None:
-    pins = {canonicalize_name(pin.name): pin for pin in PINS}
-    for name, pin in pins.items():
-        for text in needs(name, pin.extras):
-            need = Requirement(text)
-            pinned = pins[canonicalize_name(need.name)]
-            assert need.extras <= pinned.extras, f"{name} needs {need}"
-
-
-def needs(name: str, extras: set[str]) -> Iterator[str]:
-    """What an installed package needs here, with some of its extras."""
-    try:
-        stated = requires(name) or []
-    except PackageNotFoundError:
-        return
-    for text in stated:
-        marker = Requirement(text).marker
-        wanted = ({"extra": extra} for extra in ["", *extras])
-        if marker is None or any(map(marker.evaluate, wanted)):
-            yield text
 
 
 def test_torch_and_torchvision_are_a_pair() -> None:
