@@ -75,13 +75,13 @@ lesson: $(STAMP)
 lock:
 	@test -x $(BIN)/uv || { echo "Set up first: make setup"; exit 1; }
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal \
-	  --python-version 3.11 --generate-hashes --no-strip-extras \
-	  --no-emit-index-url --quiet \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	  $(UPGRADE) --custom-compile-command "make lock" \
 	  --output-file requirements.lock
 
 links: $(STAMP)
-	@$(BIN)/sphinx-build -b linkcheck -W --keep-going . _build/links
+	@$(BIN)/jupyter-book build . --builder linkcheck --keep-going \
+	  --path-output _build/links
 
 clean:
 	rm -rf _build mutants .coverage .pytest_cache .mypy_cache .ruff_cache \
@@ -100,7 +100,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "No virtual environment could be made; on Debian and Ubuntu:" \
 	    "apt-get install python3-venv"; exit 1; }
 	@echo "Installing the environment into .venv (several GB at first)"
-	@$(BIN)/python -m pip install --quiet uv || true
+	@$(BIN)/python -m pip install --quiet --upgrade pip uv || true
 	@$(BIN)/uv pip sync --python $(BIN)/python requirements.lock || { \
 	  echo "uv did not do; pip will, in a few minutes"; \
 	  $(BIN)/python -m pip install --require-hashes -r requirements.lock; }
