@@ -290,10 +290,12 @@ def take_out(answer: Any) -> None:
             "the normalisation has to go somewhere."
         )
     x = torch.randn(2, 4, 9, 8)
+    mean = norm.running_mean
+    assert mean is not None
 
     def is_it(shift: Tensor | float, scale: Tensor, deviation: Tensor) -> bool:
         factor = (scale * norm.weight / deviation)[:, None, None]
-        moved = convolution(x) - norm.running_mean[:, None, None]
+        moved = convolution(x) - mean[:, None, None]
         if isinstance(shift, Tensor):
             shift = shift[:, None, None]
         return close(found, (factor * moved + shift).relu())
