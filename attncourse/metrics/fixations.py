@@ -1,6 +1,6 @@
 r"""How well a map predicts where people look.
 
-A map is scored against the places that were looked at (`fixations`, counts)
+A map is scored against the positions that were looked at (`fixations`, counts)
 or against their density (`fixation_density`). The definitions are those of
 Bylinskii, Judd, Oliva, Torralba and Durand, "What do different evaluation
 metrics tell us about saliency models?", TPAMI 2019; where this code departs

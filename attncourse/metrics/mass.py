@@ -16,7 +16,7 @@ def mass_inside(
 
        m = \frac{\sum_{p} w_p\, c_p}{\sum_{p} w_p}
 
-    where :math:`c_p` is the share of the area of place :math:`p` that the
+    where :math:`c_p` is the share of the area of position :math:`p` that the
     mask covers. The map may be coarser or finer than the mask, in any ratio.
     A flat map scores the area of the mask. The mass of all heads is added
     up.

@@ -1,4 +1,4 @@
-"""What a map and an answer key of another resolution have in common."""
+"""What a map and a ground-truth mask of another resolution have in common."""
 
 import torch
 from jaxtyping import Bool, Float

@@ -1,4 +1,4 @@
-"""Does the highest place of a map lie where it should?"""
+"""Does the highest position of a map lie where it should?"""
 
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ class PointingGame(NamedTuple):
     Attributes
     ----------
     hits
-        Probability that the highest place of the map lies in the mask.
+        Probability that the highest position of the map lies in the mask.
     chance
-        What a random place scores: the share of the image that the mask
+        What a random position scores: the share of the image that the mask
         fills.
     centre
         What the centre of the image scores. Data sets with the object in
@@ -46,9 +46,9 @@ def pointing_game(
 ) -> PointingGame:
     """Score whether the maximum of each map points into its mask.
 
-    A place of a coarse map stands for an area, and several places may tie.
+    A position of a coarse map stands for an area, and several may tie.
     The hit is therefore the chance that a point drawn evenly from all
-    places at the maximum falls in the mask: 0 or 1 for a clear maximum well
+    positions at the maximum falls in the mask: 0 or 1 for a clear maximum well
     inside or outside, a fraction at an edge, and exactly ``chance`` for a
     flat map. The heads of a map are added up first.
 

@@ -147,7 +147,7 @@ def test_execution_is_stored_and_shown_in_the_lesson_as_it_is(
     [
         ("x = 1", "{eval}`1 / 0`", r"cell 0, \{eval\}`1 / 0`: ZeroDiv"),
         ("x = 1", "{eval}`y`", r"01_lesson.ipynb, cell 0, .*: NameError"),
-        ("x = 1\n\nx = 2", "{eval}`x`", "is 1 where it stands and 2 at the end"),
+        ("x = 1\n\nx = 2", "{eval}`x`", "is 1 where it stands and 2"),
     ],
 )
 def test_an_expression_that_fails_or_changes_fails_the_build(

@@ -1,4 +1,4 @@
-"""What happens if the places are given in another order?"""
+"""What happens if the positions are given in another order?"""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ ORDERLY = {
 
 
 def probe(subject: Subject) -> Iterator[Finding]:
-    """Permute the places, and look at how heads were cut."""
+    """Permute the positions, and look at how heads were cut."""
     subject = subject.exact
     first = subject.first
     pixels = first.ndim == 4 and subject.batch_axis == 0
@@ -75,7 +75,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
 
 
 def _knows_order(subject: Subject) -> bool:
-    """Whether something in the module can tell one place from another."""
+    """Whether something in the module can tell one position from another."""
     seen = {step.name for step in subject.base_trace.steps}
     if seen & ORDERLY or list(subject.module.buffers()):
         return True
@@ -88,7 +88,7 @@ def _knows_order(subject: Subject) -> bool:
 
 
 def _with_positions(subject: Subject) -> Finding | None:
-    """A table of positions that does not tell places apart."""
+    """A table of codes that does not tell positions apart."""
     state = [
         *subject.module.named_parameters(),
         *subject.module.named_buffers(),
@@ -99,8 +99,8 @@ def _with_positions(subject: Subject) -> Finding | None:
                 "warning",
                 NAME,
                 f"{name} {tuple(value.shape)} is there, and yet shuffled "
-                "places shuffle the output alike",
-                "all places may get the same position, or none",
+                "positions shuffle the output alike",
+                "all may have the same position code, or none",
                 "add position i to token i: table[:, :count], not "
                 "table[:, count]",
             )
@@ -112,7 +112,7 @@ def _tokens(subject: Subject) -> int:
 
 
 def _permuted(subject: Subject, inputs: Inputs, order: Tensor) -> Inputs:
-    """All inputs of the first one's size with their places permuted."""
+    """All inputs of the first one's size with their positions permuted."""
     return {
         key: _moved(subject, value, order)
         if is_float(value)

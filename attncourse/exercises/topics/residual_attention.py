@@ -327,7 +327,7 @@ def brought_back(answer: Any) -> None:
             ),
             (
                 resized(network(half), align_corners=True),
-                "With `align_corners=True` the outer places are pinned to "
+                "With `align_corners=True` the outer positions are pinned to "
                 "the corners and all others shift; write `False`.",
             ),
             (
