@@ -166,7 +166,7 @@ def test_a_common_factor_cancels_in_the_steps_of_adamw() -> None:
 
 def test_what_is_said_of_the_block_in_timm() -> None:
     block = NonLocalAttn(64)
-    assert block.theta.out_channels < 64
+    assert block.t.out_channels < 64
     assert block.scale == 64**-0.5
     x = torch.randn(2, 64, 5, 5)
     assert torch.equal(block(x), x)
