@@ -28,10 +28,8 @@ Execute the lesson:  .venv/bin/python book/_ext/course_execution.py {lesson}
 Test it:             .venv/bin/python -m pytest tests/lessons tests/exercises \
 -k {topic}
 
-It stands in the last numbered part of the book; another part of _toc.yml
-takes it by the line `- file: lessons/{stem}`, and then the pattern
-`lessons/1[4-9]*` there must no longer match it.  Now replace it part by
-part: `make lab`, or any editor of notebooks."""
+It stands in the last numbered part of the book.  It is an example: replace
+it part by part, as CONTRIBUTING.md says under "Add a lesson"."""
 
 
 class NameRefusedError(ValueError):
