@@ -14,10 +14,12 @@ HOSTS = {
     "aclanthology.org",
     "arxiv.org",
     "creativecommons.org",
-    "doi.org",
     "docs.ray.io",
+    "doi.org",
     "github.com",
     "mutmut.readthedocs.io",
+    "openaccess.thecvf.com",
+    "people.csail.mit.edu",
 }
 SERVICES = {"colab.research.google.com", "mybinder.org"}
 """Linked where the repository has an address."""
