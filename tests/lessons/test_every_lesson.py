@@ -18,7 +18,7 @@ from attncourse.exercises import exercises
 
 COLUMNS = 79
 LINES = 20
-SECONDS = 30
+SECONDS = 60
 MINUTES = 45
 EXERCISES = exercises()
 HANDED_IN = {name for name, each in EXERCISES.items() if each.hand_in}
