@@ -1,109 +1,95 @@
-"""Wrong answers to the exercises of lesson 13, and what each is told."""
+"""Answers to the exercises of lesson 13, beside the tables of its judges."""
 
 import torch
 from torch import Tensor
 
-from attncourse.exercises.topics.saliency import (
-    divergence_solution,
-    nss_solution,
-)
+from attncourse.exercises.topics.saliency import gain_solution
 
 
-def standardised(saliency: Tensor) -> Tensor:
-    return (saliency - saliency.mean()) / saliency.std(correction=0)
+def doubled(saliency: Tensor, middle: Tensor, looks: Tensor) -> Tensor:
+    return 2 * gain_solution(saliency, middle, looks)
 
 
-def sample_deviation(saliency: Tensor, fixations: Tensor) -> Tensor:
-    z = (saliency - saliency.mean()) / saliency.std()
-    return (z * fixations).sum() / fixations.sum()
+def a_map(saliency: Tensor, middle: Tensor, looks: Tensor) -> Tensor:
+    return (saliency / middle).log2()
 
 
-def not_scaled(saliency: Tensor, fixations: Tensor) -> Tensor:
-    centred = saliency - saliency.mean()
-    return (centred * fixations).sum() / fixations.sum()
+def half(saliency: Tensor, own: Tensor, others: Tensor) -> Tensor:
+    return torch.tensor(0.123)
 
 
-def not_shifted(saliency: Tensor, fixations: Tensor) -> Tensor:
-    scaled = saliency / saliency.std(correction=0)
-    return (scaled * fixations).sum() / fixations.sum()
+def looks_repeated(saliency: Tensor, own: Tensor, others: Tensor) -> Tensor:
+    positive = saliency.flatten().repeat_interleave(own.flatten())
+    negative = saliency.flatten().repeat_interleave(others.flatten())
+    higher = (positive[:, None] > negative).float()
+    return (higher + (positive[:, None] == negative) / 2).mean()
 
 
-def over_pixels(saliency: Tensor, fixations: Tensor) -> Tensor:
-    return (standardised(saliency) * fixations).mean()
+def ratio(density: Tensor, others: Tensor) -> Tensor:
+    return density / others
 
 
-def once_each(saliency: Tensor, fixations: Tensor) -> Tensor:
-    return standardised(saliency)[fixations > 0].mean()
+def log_ratio(density: Tensor, others: Tensor) -> Tensor:
+    return density.log() - others.log()
 
 
-def of_the_fixated(saliency: Tensor, fixations: Tensor) -> Tensor:
-    seen = saliency[fixations > 0]
-    z = (saliency - seen.mean()) / seen.std(correction=0)
-    return (z * fixations).sum() / fixations.sum()
+def share(density: Tensor, others: Tensor) -> Tensor:
+    return density / (density + others)
 
 
-def doubled(saliency: Tensor, fixations: Tensor) -> Tensor:
-    return 2 * nss_solution(saliency, fixations)
+def upside_down(density: Tensor, others: Tensor) -> Tensor:
+    return others / density
 
 
-def a_map(saliency: Tensor, fixations: Tensor) -> Tensor:
-    return standardised(saliency)
+def density_itself(density: Tensor, others: Tensor) -> Tensor:
+    return density
 
 
-def raw(saliency: Tensor, density: Tensor) -> Tensor:
-    return (density * (density / saliency).log()).sum()
+def the_others(density: Tensor, others: Tensor) -> Tensor:
+    return others
 
 
-def swapped(saliency: Tensor, density: Tensor) -> Tensor:
-    return divergence_solution(density, saliency)
+def difference(density: Tensor, others: Tensor) -> Tensor:
+    return density - others
 
 
-def untouched(saliency: Tensor, density: Tensor) -> Tensor:
-    return raw(density, saliency)
+def level(density: Tensor, others: Tensor) -> Tensor:
+    return torch.ones_like(density)
 
 
-def turned(saliency: Tensor, density: Tensor) -> Tensor:
-    return -divergence_solution(saliency, density)
+def product(density: Tensor, others: Tensor) -> Tensor:
+    return density * others
 
 
-def averaged(saliency: Tensor, density: Tensor) -> Tensor:
-    return divergence_solution(saliency, density) / saliency.numel()
+REFERENCE = {"saliency.unbiased": ratio}
 
-
-def in_bits(saliency: Tensor, density: Tensor) -> Tensor:
-    return divergence_solution(saliency, density) / torch.tensor(2.0).log()
-
+RIGHT = {
+    "saliency.flat": [1.386],
+    "saliency.shuffled": [looks_repeated],
+    "saliency.sigma": [4.5, 6],
+    "saliency.unbiased": [log_ratio, share],
+}
 
 WRONG = {
-    "saliency.nss": [
-        (sample_deviation, "correction=0"),
-        (not_scaled, "shifted but not scaled"),
-        (not_shifted, "scaled but not shifted"),
-        (over_pixels, "divide by the number of looks"),
-        (once_each, "must count five times"),
-        (of_the_fixated, "over the whole map"),
+    "saliency.gain": [
         (doubled, "is right"),
         (a_map, r"shape \(\), but has \(11, 13\)"),
     ],
-    "saliency.invariance": [
-        ("none", "uses the order"),
-        ("nss", "averages z-scores"),
-        ("kl", "shares of the mass"),
-        ("all", "sizes of the values"),
-        ("sim", "should be one of"),
-    ],
-    "saliency.divergence": [
-        (raw, "Nothing is normalised"),
-        (swapped, "The two are swapped"),
-        (untouched, "Both faults"),
-        (turned, "The sign is turned"),
-        (averaged, "became a mean"),
-        (in_bits, "in bits"),
-    ],
+    "saliency.flat": [(0.75, "It is not 0.75"), ("ln 4", "be a number")],
+    "saliency.shuffled": [(half, "is right")],
     "saliency.sigma": [
         (0.4, "too narrow"),
+        (3.0, "suits 45 looks"),
         (16.0, "too wide"),
         (-1.0, "between 0 and 64"),
         ("3", "should be a number"),
+    ],
+    "saliency.unbiased": [
+        (upside_down, "turned round"),
+        (density_itself, "best for the plain AUC"),
+        (the_others, "in other scenes"),
+        (difference, "where both are large"),
+        (level, "does not tell this scene"),
+        (product, "scores higher"),
     ],
 }
