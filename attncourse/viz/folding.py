@@ -27,7 +27,8 @@ class Folded:
 def fold(title: str, html: str) -> str:
     """Return HTML that is shown when its title is opened."""
     return (
-        f'<details class="folded"><summary>{escape(title)}</summary>'
+        f'<details class="folded"><summary style="cursor:pointer;'
+        f'display:list-item">{escape(title)}</summary>'
         f"{html}</details>"
     )
 

@@ -18,7 +18,7 @@ def test_what_is_printed_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = output._repr_mimebundle_()
     assert bundle["text/plain"] == "a < b\nc"
     html = bundle["text/html"]
-    assert html.startswith('<details class="folded"><summary>')
+    assert html.startswith('<details class="folded"><summary ')
     assert "The &lt;answer&gt;</summary><pre>a &lt; b\nc</pre>" in html
 
 
