@@ -85,7 +85,9 @@ def shuffled_auc(saliency: Map, fixations: Counts) -> Score:
 
     References
     ----------
-    Zhang, Tong, Marks, Shan and Cottrell, "SUN: A Bayesian framework for
+    Tatler, Baddeley and Gilchrist, "Visual correlates of fixation selection:
+    effects of scale and time", Vision Research 2005; Zhang, Tong, Marks,
+    Shan and Cottrell, "SUN: A Bayesian framework for
     saliency using natural statistics", Journal of Vision 2008.
     """
     counts = _counts(fixations)

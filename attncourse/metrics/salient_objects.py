@@ -48,7 +48,8 @@ def max_f_beta(
     References
     ----------
     Achanta, Hemami, Estrada and Susstrunk, "Frequency-tuned salient region
-    detection", CVPR 2009.
+    detection", CVPR 2009; they cut at twice the mean of a map and do not
+    search the best threshold.
     """
     _same(saliency, masks)
     if not beta_squared > 0:
