@@ -169,7 +169,7 @@ def test_a_question_is_answered_by_keyboard(name: str, desk: Visit) -> None:
         assert "Press Enter" in answer.inner_text()
         page.keyboard.press("Enter")
         first = answer.inner_text()
-        assert first.startswith(("✓ Right.", "✗ Not so."))
+        assert first.startswith(("✓ Right.", "✗ No."))
         page.keyboard.press("ArrowUp")
         assert answer.inner_text() not in (first, "")
     assert desk.messages == []
@@ -182,7 +182,7 @@ def test_an_answer_stays_in_this_browser(name: str, desk: Visit) -> None:
     page = desk.page
     page.locator("fieldset.quiz label").last.click()
     kept = page.locator("fieldset.quiz .quiz-answer").last.inner_text()
-    assert kept.startswith(("✓ Right.", "✗ Not so."))
+    assert kept.startswith(("✓ Right.", "✗ No."))
     check_accessibility(page, colours=True)
     page.reload()
     answer = page.locator("fieldset.quiz .quiz-answer").last
@@ -204,7 +204,7 @@ def test_a_question_works_without_storage(desk: Visit) -> None:
     desk.page.goto(f"{desk.address}/{LESSONS[0]}.html")
     desk.page.locator("fieldset.quiz label").first.click()
     answer = desk.page.locator("fieldset.quiz .quiz-answer").first
-    assert answer.inner_text().startswith(("✓ Right.", "✗ Not so."))
+    assert answer.inner_text().startswith(("✓ Right.", "✗ No."))
 
 
 @pytest.mark.parametrize("name", LESSONS)
