@@ -148,7 +148,9 @@ def box(found: markdown.Directive, around: Surroundings) -> str:
     if found.name not in (*BOXES, "admonition"):
         raise PlainError(f"no plain form for the directive {found.name}")
     title = title or BOXES[found.name]
-    parts = [quoted(f"**{title}**")]
+    name = found.options.get("name")
+    anchor = f'<a id="{name}"></a>' if name else ""
+    parts = [quoted(f"{anchor}**{title}**")]
     body = found.body
     if "exercise" in found.classes and "name" in found.options:
         exercise = find(found.options["name"])
@@ -160,10 +162,13 @@ def box(found: markdown.Directive, around: Surroundings) -> str:
     for token, inside, first, last in blocks(markdown.parse(body)):
         text = block(token, inside, lines[first:last], around)
         inner = markdown.directive(token)
-        outside = inner is not None and inner.name == "dropdown"
-        parts.append(text if outside else quoted(text))
-    joined = "\n\n".join(parts)
-    return joined.replace("\n\n>", "\n>\n>")
+        if inner is not None and inner.name == "dropdown":
+            parts.append(text)
+        elif parts[-1].startswith(">"):
+            parts[-1] += f"\n>\n{quoted(text)}"
+        else:
+            parts.append(quoted(text))
+    return "\n\n".join(parts)
 
 
 def details(title: str, body: str) -> str:

@@ -16,6 +16,7 @@ import nbformat
 import pytest
 from course_notebooks import PlainError, Surroundings, plain
 from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbformat import NotebookNode
 
 from tests.book.conftest import SITE
@@ -74,7 +75,7 @@ def test_boxes_become_quotations_and_details(around: Surroundings) -> None:
     )
     assert plain(text, around) == (
         '<a id="here"></a>\n\n## Part\n\n'
-        "> **Question: `x`?**\n>\n> 1. One 9.\n\n"
+        '> <a id="q"></a>**Question: `x`?**\n>\n> 1. One 9.\n\n'
         "<details>\n<summary>Answer <em>1</em></summary>\n\n"
         "**No.** See:\n\n- a\n\n</details>"
     )
@@ -86,7 +87,8 @@ def test_an_exercise_brings_its_hints(around: Surroundings) -> None:
         ":name: additive.scores\n\nDo it.\n:::"
     )
     found = plain(text, around)
-    assert found.startswith("> **Exercise 1: a**\n>\n> Do it.\n\n<details>")
+    start = '> <a id="additive.scores"></a>**Exercise 1: a**'
+    assert found.startswith(f"{start}\n>\n> Do it.\n\n<details>")
     assert found.count("<summary>Hint ") >= 2
 
 
@@ -136,7 +138,7 @@ def read(name: str) -> NotebookNode:
 def test_holds_nothing_that_needs_myst(name: str, site: Path) -> None:
     notebook = read(name)
     nbformat.validate(notebook)
-    common = MarkdownIt("commonmark").enable("table")
+    common = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
     for cell in execution.text_cells(notebook):
         for token in common.parse(cell.source):
             assert not token.info.startswith("{"), token.content

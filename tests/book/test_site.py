@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import course_address
 import course_bench
 import course_claims
 import course_execution as execution
@@ -24,9 +25,6 @@ pytestmark = pytest.mark.site
 DOCUMENTS = documents()
 LESSONS = [name for name in DOCUMENTS if name.startswith("lessons/")]
 EXTRA = ["search", "genindex"]
-REPOSITORY = os.environ.get(
-    "GITHUB_REPOSITORY", "attention-measured/attention-measured"
-)
 FOREIGN = re.compile(r"^(https?:)?//")
 LOADED = {
     "src": ("script", "img", "iframe", "source", "video", "audio", "embed"),
@@ -157,14 +155,25 @@ def test_lesson_has_equations_and_code(name: str) -> None:
 @every_lesson
 def test_lesson_can_be_downloaded_and_launched(name: str) -> None:
     links = [a["href"] for a in page(name).find_all("a", href=True)]
-    branch = f"{REPOSITORY}/blob/main/{name}.ipynb"
-    colab = f"https://colab.research.google.com/github/{branch}"
-    assert colab in links
-    binder = f"https://mybinder.org/v2/gh/{REPOSITORY}/main"
-    assert any(link.startswith(binder) for link in links)
-    assert f"../_sources/{name}.ipynb" in links
-    copy = (SITE / "_sources" / f"{name}.ipynb").read_bytes()
-    assert copy == (execution.ROOT / f"{name}.ipynb").read_bytes()
+    stem = name.removeprefix("lessons/")
+    assert f"../notebooks/{stem}.ipynb" in links
+    assert not any("_sources" in link for link in links)
+    services = course_address.notebook(stem).values()
+    assert all(address in links for address in services)
+    if not services:
+        assert not any("colab" in x or "mybinder" in x for x in links)
+
+
+@every_page
+def test_no_button_leads_to_a_repository_without_an_address(
+    name: str,
+) -> None:
+    address = course_address.repository()
+    buttons = page(name).select(".article-header-buttons a[href^=http]")
+    if address is None:
+        assert not buttons
+    for button in buttons:
+        assert "attention-measured/attention-measured" not in button["href"]
 
 
 @every_numbered_lesson
@@ -183,7 +192,10 @@ def test_questions_load_their_script(name: str) -> None:
         assert question.legend.get_text().strip().endswith("?")
         assert len(question.select(".quiz-right")) == 1
         options = question.select(".quiz-option")
-        assert len(options) == len(question.select(".quiz-why p + *"))
+        assert len(options) == len(question.select(".quiz-why"))
+        for why in question.select(".quiz-why"):
+            mark = why.select_one(".quiz-mark").get_text()
+            assert len(why.get_text()) > len(mark) + 8
 
 
 @every_numbered_lesson
@@ -282,7 +294,7 @@ def test_the_bench_page_shows_every_recorded_race() -> None:
         for race in bench.races:
             if race.reached is False:
                 assert f"{race.goal:.2f}" in text
-    figures = article("book/bench").select("figure img")
+    figures = article("book/bench").select("figure.plate")
     assert len(figures) == sum(bool(bench.growth) for bench in recorded)
 
 
