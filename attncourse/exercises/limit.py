@@ -8,7 +8,7 @@ from threading import Event, Lock, Thread, get_ident
 from time import monotonic
 from typing import Any
 
-SECONDS = 10.0  # of wall time, for all calls of one check
+SECONDS = 30.0  # of wall time, for all calls of one check
 AGAIN = 0.5  # an answer may catch the first interruption
 
 

@@ -94,4 +94,4 @@ def test_it_keeps_every_rule_as_it_is(course: Path) -> None:
 def test_it_runs_as_it_is(course: Path) -> None:
     lesson = f"lessons/{NAME}.ipynb"
     assert "{eval}" in python(course, "book/_ext/course_execution.py", lesson)
-    assert passed(course, "tests/lessons/test_every_lesson.py") == 16
+    assert passed(course, "tests/lessons/test_every_lesson.py") >= 16
