@@ -9,8 +9,8 @@ terms carry a note that is shown on hover and on focus.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 
 from course_html import Tag, tag
@@ -50,7 +50,15 @@ class Citation:
     key: str
     authors: tuple[str, ...]
     year: str
-    text: str
+    entry: Entry = field(compare=False, repr=False)
+
+    @cached_property
+    def text(self) -> str:
+        """The reference in full, without its address."""
+        style = find_plugin("pybtex.style.formatting", "unsrt")()
+        backend = find_plugin("pybtex.backends", "plaintext")()
+        shown = style.format_entry(self.key, self.entry).text.render(backend)
+        return re.sub(r"\s*URL: \S+", "", " ".join(shown.split()))
 
 
 @cache
@@ -65,15 +73,11 @@ def citations(bibliography: Path) -> dict[str, Citation]:
 
 
 def cited(key: str, entry: Entry) -> Citation:
-    style = find_plugin("pybtex.style.formatting", "unsrt")()
-    backend = find_plugin("pybtex.backends", "plaintext")()
-    shown = style.format_entry(key, entry).text.render(backend)
-    text = re.sub(r"\s*URL: \S+", "", " ".join(shown.split()))
     families = tuple(
         " ".join(map(str, [*p.rich_prelast_names, *p.rich_last_names]))
         for p in entry.persons.get("author", [])
     )
-    return Citation(key, families, entry.fields["year"], text)
+    return Citation(key, families, entry.fields["year"], entry)
 
 
 def address(url: str) -> str:

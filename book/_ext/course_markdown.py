@@ -84,6 +84,7 @@ def roles(text: str) -> Iterator[tuple[str, str]]:
                 yield child.meta["name"], child.content
 
 
-def expressions(text: str) -> list[str]:
+@cache
+def expressions(text: str) -> tuple[str, ...]:
     """Every expression that the text asks to be evaluated, in order."""
-    return [content for name, content in roles(text) if name == "eval"]
+    return tuple(content for name, content in roles(text) if name == "eval")

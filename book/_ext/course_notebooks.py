@@ -6,7 +6,8 @@ their numbers, expressions their values and links their full addresses.  The
 outputs are those of the last execution.
 """
 
-import shutil
+import hashlib
+import json
 import zipfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ from attncourse.exercises.exercise import find
 
 FOLDER = "notebooks"
 ARCHIVE = "attention-measured-notebooks.zip"
+MADE = ".made.json"
 BOXES = {"note": "Note", "tip": "Tip", "warning": "Warning"}
 DROPPED = {"myst_line_comment", "myst_block_break", "attrs_block"}
 FORBIDDEN = {"amsmath", "dl_open", "substitution_block"}
@@ -294,16 +296,45 @@ def surroundings(env: BuildEnvironment, lesson: Path) -> Surroundings:
     )
 
 
+def fingerprint(lesson: Path, around: Surroundings) -> str:
+    """Digest of all that a plain notebook is made from."""
+    hints = [
+        find(box.options["name"]).hints
+        for cell in execution.text_cells(nbformat.read(lesson, as_version=4))
+        for _, box in markdown.walk(cell.source)
+        if box is not None
+        and "exercise" in box.classes
+        and "name" in box.options
+    ]
+    address = course_address.repository()
+    facts = [execution.key(lesson), repr(around), repr(hints), address]
+    content = lesson.read_bytes() + Path(__file__).read_bytes()
+    return hashlib.sha256(content + repr(facts).encode()).hexdigest()
+
+
 def write_notebooks(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     folder = Path(app.outdir, FOLDER)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / MADE
+    before = json.loads(note.read_text("utf8")) if note.exists() else {}
+    made = {}
     for lesson in execution.lessons():
-        found = notebook(lesson, surroundings(app.env, lesson))
+        around = surroundings(app.env, lesson)
+        made[lesson.name] = fingerprint(lesson, around)
+        file = folder / lesson.name
+        if file.exists() and before.get(file.name) == made[file.name]:
+            continue
+        found = notebook(lesson, around)
         nbformat.validate(found)
-        nbformat.write(found, folder / lesson.name)
+        nbformat.write(found, file)
+    for file in folder.glob("*.ipynb"):
+        if file.name not in made:
+            file.unlink()
+    if made == before and (folder / ARCHIVE).exists():
+        return
+    note.write_text(json.dumps(made), encoding="utf8")
     with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_DEFLATED) as all_:
         for file in sorted(folder.glob("*.ipynb")):
             entry = zipfile.ZipInfo(file.name, (2026, 1, 1, 0, 0, 0))
