@@ -233,7 +233,7 @@ def test_search_finds_a_lesson(desk: Visit) -> None:
 def test_code_can_be_copied(desk: Visit) -> None:
     desk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     desk.open(LESSONS[0])
-    cell = desk.page.locator("div.cell_input").first
+    cell = desk.page.locator("div.cell_input:visible").first
     cell.hover()
     cell.locator("button.copybtn").click()
     copied = desk.page.evaluate("navigator.clipboard.readText()")
