@@ -122,6 +122,19 @@ class Prediction:
         return "not settled"
 
 
+def gain(
+    statement: str, variant: str, against: str, above: float
+) -> Prediction:
+    """Predict a gain in accuracy."""
+    return Prediction(
+        statement,
+        metric="accuracy",
+        variant=variant,
+        against=against,
+        above=above,
+    )
+
+
 @dataclass(frozen=True)
 class Claim:
     """One claim on trial; each stands in a file of its own.

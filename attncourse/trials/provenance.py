@@ -131,6 +131,11 @@ def _summary(source: str) -> _Summary:
     return _Summary(tuple(names), frozen, frozenset(texts))
 
 
+def texts(source: str) -> frozenset[str]:
+    """Every string that stands in a source."""
+    return _summary(source).texts
+
+
 def _imports(source: str) -> Iterator[Path]:
     found = _summary(source)
     for module, name, here in found.names:

@@ -19,6 +19,7 @@ import course_address
 import course_execution as execution
 import course_markdown as markdown
 import course_practice
+import course_reading
 import nbformat
 from course_html import tag
 from docutils import nodes
@@ -290,7 +291,7 @@ def surroundings(env: BuildEnvironment, lesson: Path) -> Surroundings:
     values: dict[str, deque[str]] = defaultdict(deque)
     for expression, value in execution.values(lesson):
         values[expression].append(value)
-    effort = course_practice.course_reading.effort(lesson)
+    effort = course_reading.effort(lesson)
     return Surroundings(
         equations, values, course_address.pages(), effort.sentence
     )

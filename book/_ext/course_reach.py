@@ -4,7 +4,6 @@ Only that decides whether a lesson has to be executed again.  Docstrings and
 comments do not count, in the lesson's own code neither.
 """
 
-import ast
 import hashlib
 import os
 import sys
@@ -67,14 +66,10 @@ def reach(code: str, root: Path) -> tuple[set[Path], set[Path]]:
     return sources, {path for path in files if path.is_file()}
 
 
-@cache
-def strings(code: str) -> frozenset[str]:
+def strings(code: str) -> set[str]:
     """Short texts that stand in code and may name something."""
-    return frozenset(
-        node.value
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and 0 < len(node.value) < 60
-        and "\n" not in node.value
-    )
+    return {
+        text
+        for text in provenance.texts(code)
+        if 0 < len(text) < 60 and "\n" not in text
+    }

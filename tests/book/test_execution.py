@@ -109,9 +109,7 @@ def test_code_that_only_jupyter_understands_counts(course: Path) -> None:
     first = key(write_lesson(course, "%time\nx = 1"))
     second = key(write_lesson(course, "%time\nx = 2"))
     assert first != second
-    assert (
-        course_reach.strings(execution.without_magics("a ? b")) == frozenset()
-    )
+    assert course_reach.strings(execution.without_magics("a ? b")) == set()
 
 
 @pytest.mark.lengthy

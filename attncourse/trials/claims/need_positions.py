@@ -1,23 +1,16 @@
 """How much is a position code worth to a small vision transformer?"""
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
+from attncourse.trials.claim import (
+    ACCURACY,
+    Claim,
+    Prediction,
+    Profile,
+    gain,
+)
 from attncourse.trials.setups.positions import VARIANTS, run
 
 BUDGET = Budget(scenes=1297, epochs=30, test_scenes=500, lr=3e-3)
-
-
-def gain(
-    statement: str, variant: str, against: str, above: float
-) -> Prediction:
-    """Predict a gain in accuracy."""
-    return Prediction(
-        statement,
-        metric="accuracy",
-        variant=variant,
-        against=against,
-        above=above,
-    )
 
 
 CLAIM = Claim(

@@ -3,23 +3,16 @@
 from dataclasses import replace
 
 from attncourse.trials.budget import Budget
-from attncourse.trials.claim import ACCURACY, Claim, Prediction, Profile
+from attncourse.trials.claim import (
+    ACCURACY,
+    Claim,
+    Prediction,
+    Profile,
+    gain,
+)
 from attncourse.trials.setups.pairwise_on_maps import VARIANTS, run
 
 BUDGET = Budget(scenes=4000, epochs=5, lr=3e-3)
-
-
-def gain(
-    statement: str, variant: str, against: str, above: float
-) -> Prediction:
-    """Predict a gain in accuracy."""
-    return Prediction(
-        statement,
-        metric="accuracy",
-        variant=variant,
-        against=against,
-        above=above,
-    )
 
 
 CLAIM = Claim(
