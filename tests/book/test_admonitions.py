@@ -1,12 +1,11 @@
 """Questions and exercises of the lessons, in a small book of their own."""
 
-from io import StringIO
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
+
+from tests.book import small_book
 
 pytestmark = pytest.mark.lengthy
 
@@ -49,12 +48,10 @@ BAD = {
 
 
 def build(folder: Path, pages: dict[str, str]) -> tuple[Path, str]:
-    source, output = folder / "source", folder / "html"
-    source.mkdir(exist_ok=True)
-    for name, text in pages.items():
-        unique = text.replace("right-one", name)
-        (source / f"{name}.md").write_text(HEAD + unique, "utf8")
-    warnings = StringIO()
+    files = {
+        f"{name}.md": HEAD + text.replace("right-one", name)
+        for name, text in pages.items()
+    }
     settings = {
         "extensions": [
             "myst_parser",
@@ -65,18 +62,7 @@ def build(folder: Path, pages: dict[str, str]) -> tuple[Path, str]:
         "myst_enable_extensions": ["colon_fence", "dollarmath", "tasklist"],
         "root_doc": next(iter(pages)),
     }
-    with docutils_namespace():
-        Sphinx(
-            str(source),
-            None,
-            str(output),
-            str(folder / "trees"),
-            "html",
-            confoverrides=settings,
-            status=None,
-            warning=warnings,
-        ).build()
-    return output, warnings.getvalue()
+    return small_book.build(folder, files, settings)
 
 
 def test_good_page(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """Plain text becomes citations, terms and links: in a small book."""
 
-from io import StringIO
 from pathlib import Path
 
 import course_links
 import pytest
 from bs4 import BeautifulSoup
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
+
+from tests.book import small_book
 
 pytestmark = pytest.mark.lengthy
 
@@ -61,29 +60,14 @@ BIB = """@article{mueller2015,
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> BeautifulSoup:
     folder = tmp_path_factory.mktemp("links")
-    source, output = folder / "source", folder / "html"
-    for name, text in PAGES.items():
-        file = source / f"{name}.md"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, "utf8")
-    (source / "book" / "references.bib").write_text(BIB, "utf8")
-    warnings = StringIO()
+    files = {f"{name}.md": text for name, text in PAGES.items()}
+    files["book/references.bib"] = BIB
     settings = {
         "extensions": ["myst_parser", "course_html", "course_links"],
         "myst_enable_extensions": ["dollarmath"],
     }
-    with docutils_namespace():
-        Sphinx(
-            str(source),
-            None,
-            str(output),
-            str(folder / "trees"),
-            "html",
-            confoverrides=settings,
-            status=None,
-            warning=warnings,
-        ).build()
-    assert warnings.getvalue() == ""
+    output, warnings = small_book.build(folder, files, settings)
+    assert warnings == ""
     html = (output / "page.html").read_text("utf8")
     return BeautifulSoup(html, "html.parser")
 
