@@ -1,7 +1,5 @@
-"""The built book, parsed once, and one headless browser for all tests."""
+"""The built book, parsed once and served."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +11,6 @@ import course_execution as execution
 import pytest
 
 SITE = execution.ROOT / "_build" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def documents() -> list[str]:
@@ -43,23 +40,3 @@ def address(site: Path) -> Iterator[str]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    found = filter(None, map(shutil.which, BROWSERS))
-    executable = next(found, None)
-    if executable is None:
-        reason = f"none of {', '.join(BROWSERS)} is installed"
-        if os.environ.get("ATTNCOURSE_REQUIRE_BROWSER"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    sync_api = pytest.importorskip("playwright.sync_api")
-    switches = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
-    switches += ["--disable-background-networking", "--disable-sync"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=switches
-        )
-        yield browser
-        browser.close()

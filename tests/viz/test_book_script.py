@@ -1,6 +1,5 @@
 """The script and the styles of the book's pages, in a browser."""
 
-import shutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -8,13 +7,8 @@ import pytest
 
 from attncourse.viz import figure
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
 STATIC = Path(__file__).parents[2] / "book" / "_static"
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 PAGE = """<!doctype html>
 <html lang="en" data-theme="light" style="scroll-padding-top: 4rem">
 <meta name="viewport" content="width=device-width">
@@ -37,17 +31,6 @@ id="tip">What a layer computes for each position.</span>.</p>
 <section id="two"><h2>Two</h2><section id="deep"><h3>Deep</h3></section>
 </section><section id="end" style="min-height: 0"><h2>End</h2></section>
 </main><script>{script}</script>"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[1280, 390])

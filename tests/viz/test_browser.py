@@ -1,6 +1,5 @@
 """The script of the explorable figures, in a browser."""
 
-import shutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -8,29 +7,13 @@ import pytest
 
 from attncourse.viz import explore, figure
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 
 def draw(temperature, rule="soft"):
     figure, ax = plt.subplots(figsize=(1.1, 0.7))
     ax.plot([0, temperature], ls="-" if rule == "soft" else ":")
     return figure
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
