@@ -28,7 +28,7 @@ class SoftmaxOverChannels(SelectiveKernel):
         return Attended(output, weights)
 
 
-class SoftmaxOverPlaces(MultiScaleAttention):
+class SoftmaxOverPositions(MultiScaleAttention):
     """Wrong: the positions of a view compete, not the scales of a position.
 
     The output shrinks by about the number of positions, and a position that

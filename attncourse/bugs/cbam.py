@@ -67,7 +67,7 @@ class DeadMaximum(ChannelGate):
         return super().gates(average, average)
 
 
-class DescriptorsOverPlaces(SpatialGate):
+class DescriptorsOverPositions(SpatialGate):
     """Wrong: the spatial gate pools over the positions, not the channels.
 
     Averages over height and width know nothing about where. Spread over

@@ -99,7 +99,7 @@ def test_the_spatial_gate_follows_the_positions() -> None:
 
 def test_pooling_over_the_positions_is_rejected() -> None:
     with pytest.raises(AssertionError):
-        contract_gates_follow_the_positions(wrong.DescriptorsOverPlaces)
+        contract_gates_follow_the_positions(wrong.DescriptorsOverPositions)
 
 
 def test_the_spatial_gate_ignores_the_order_of_channels() -> None:

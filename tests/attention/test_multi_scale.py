@@ -42,7 +42,7 @@ def test_it_keeps_the_contract(contract) -> None:
 @pytest.mark.parametrize("contract", CONTRACTS)
 def test_a_softmax_over_positions_is_rejected(contract) -> None:
     with pytest.raises(AssertionError):
-        contract(wrong.SoftmaxOverPlaces)
+        contract(wrong.SoftmaxOverPositions)
 
 
 def test_it_equals_the_formula() -> None:

@@ -338,8 +338,8 @@ WRONG: dict[str, Wrong] = {
         lambda: branches.SoftmaxOverChannels(64),
         (MAP,), "error", "normalisation", "",
     ),
-    "exhibit SoftmaxOverPlaces": (
-        lambda: branches.SoftmaxOverPlaces(64),
+    "exhibit SoftmaxOverPositions": (
+        lambda: branches.SoftmaxOverPositions(64),
         (MAP,), "error", "normalisation", "",
     ),
     "exhibit EmptyBottleneck": (
