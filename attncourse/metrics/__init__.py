@@ -12,6 +12,7 @@ from attncourse.metrics.fixations import (
 )
 from attncourse.metrics.intervals import (
     Interval,
+    crossed_interval,
     paired_bootstrap,
     t_interval,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "correlation",
     "cost",
     "costs",
+    "crossed_interval",
     "fixation_density",
     "kl_divergence",
     "mass_inside",

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from attncourse.metrics import Interval, paired_bootstrap, t_interval
+from attncourse.metrics import (
+    Interval,
+    crossed_interval,
+    paired_bootstrap,
+    t_interval,
+)
 
 NUMBERS = st.floats(-100, 100, allow_nan=False)
 PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=13)
@@ -161,3 +168,108 @@ def test_students_interval_refuses_what_it_cannot_use(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         t_interval(ours, theirs, level=level)
+
+
+def normal_tables(
+    seeds: int, blocks: int, variances: tuple[float, float, float]
+) -> np.ndarray:
+    """Tables of differences whose true mean is 0."""
+    draw = np.random.default_rng(11).normal
+    roots = np.sqrt(variances)
+    parts = [(seeds, 1), (1, blocks), (seeds, blocks)]
+    return sum(
+        root * draw(size=(1500, *part))
+        for root, part in zip(roots, parts, strict=True)
+    )
+
+
+def tables_of_answers(
+    seeds: int, blocks: int, spreads: tuple[float, float]
+) -> np.ndarray:
+    """Shares of right answers of two equal variants, one minus the other.
+
+    A block has five digits and each digit 15 scenes; how hard a digit is and
+    how good a seed is differ by variant.
+    """
+    rng = np.random.default_rng(12)
+    of_seeds, of_digits = spreads
+    good = of_seeds * rng.normal(size=(600, seeds, 1, 2))
+    easy = of_digits * rng.normal(size=(600, 1, 5 * blocks, 2))
+    chance = 1 / (1 + np.exp(-1.5 - good - easy))
+    shares = rng.binomial(15, chance) / 15
+    return (
+        (shares[..., 0] - shares[..., 1])
+        .reshape(600, seeds, blocks, 5)
+        .mean(-1)
+    )
+
+
+NORMAL = [
+    (1, 0, 0.01), (1, 0, 20), (1, 1, 1), (1, 4, 1), (0.25, 1, 5),
+    (0.05, 1, 0.01), (0, 1, 5), (0, 0, 1),
+]  # fmt: skip
+BINARY = [(0.0, 0.0), (0.3, 0.0), (0.0, 1.0), (0.3, 1.0), (0.1, 2.0)]
+
+
+@pytest.mark.parametrize("seeds", [5, 10])
+@pytest.mark.parametrize(
+    ("tables", "spreads"),
+    [(normal_tables, each) for each in NORMAL]
+    + [(tables_of_answers, each) for each in BINARY],
+)
+def test_crossed_interval_covers_what_it_says(
+    tables: Callable[..., np.ndarray], spreads: tuple[float, ...], seeds: int
+) -> None:
+    found = [crossed_interval(each) for each in tables(seeds, 20, spreads)]
+    covered = np.mean([each.low <= 0 <= each.high for each in found])
+    assert covered >= 0.93
+
+
+def test_seeds_alone_take_the_test_images_for_all_there_are() -> None:
+    tables = normal_tables(10, 20, (1, 4, 1))
+    found = [t_interval(each.mean(1), np.zeros(10)) for each in tables]
+    assert np.mean([each.low <= 0 <= each.high for each in found]) < 0.85
+
+
+def test_crossed_interval_is_the_formula() -> None:
+    table = np.array([[1.0, 2, 4], [3, 8, 9]])
+    by_seed = 3 * ((7 / 3 - 4.5) ** 2 + (20 / 3 - 4.5) ** 2)
+    by_block = 2 * (2.5**2 + 0.5**2 + 2**2) / 2
+    rest = (np.square(table - 4.5).sum() - by_seed - 2 * by_block) / 2
+    total = by_seed + by_block - rest
+    freedom = total**2 / (by_seed**2 + by_block**2 / 2 + rest**2 / 2)
+    half = stats.t.ppf(0.95, freedom) * (total / 6) ** 0.5
+    found = crossed_interval(table.tolist(), level=0.9)
+    assert_allclose(found, [4.5, 4.5 - half, 4.5 + half])
+    turned = crossed_interval(torch.tensor(table).T, level=0.9)
+    assert_allclose(turned, found)
+
+
+def test_crossed_interval_is_never_below_that_of_the_seeds() -> None:
+    """Blocks that differ less than chance would have it take nothing off."""
+    table = np.outer(normal(6, seed=1), np.ones(4))
+    table += np.outer(normal(6, seed=2), [1, -1, 1, -1])
+    found = crossed_interval(table)
+    seeds = t_interval(table.mean(1), np.zeros(6))
+    assert_allclose(found, seeds)
+
+
+def test_equal_tables_leave_nothing_open() -> None:
+    assert crossed_interval(np.full((3, 4), 0.5)) == Interval(0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("table", "level", "message"),
+    [
+        ([1.0, 2.0], 0.95, r"\(seeds, blocks\).*got shape \(2,\)"),
+        ([[1.0, 2.0]], 0.95, r"two of each at least, got shape \(1, 2\)"),
+        ([[1.0], [2.0]], 0.95, r"got shape \(2, 1\)"),
+        ([[1.0, np.nan], [1.0, 2.0]], 0.95, "differences must be finite"),
+        ([[1.0, 2.0], [1.0, 2.0]], 1.0, "between 0 and 1, got 1.0"),
+    ],
+)
+def test_crossed_interval_refuses_what_it_cannot_use(
+    table: list[list[float]], level: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        crossed_interval(table, level=level)
