@@ -47,13 +47,24 @@ def share_killed(files: dict[str, Any]) -> float:
     return sum(statuses[s] for s in KILLED) / statuses.total()
 
 
+def definition(path: Path, function: str) -> str:
+    """The source of a function or method."""
+    source = path.read_text("utf8")
+    lines = source.splitlines()
+    return "\n".join(lines[slice(*_span(source, function))])
+
+
 def first_line(path: Path, function: str) -> int:
     """Where a function or method starts."""
-    body: list[ast.stmt] = ast.parse(path.read_text("utf8")).body
+    return _span(path.read_text("utf8"), function)[0] + 1
+
+
+def _span(source: str, function: str) -> tuple[int, int | None]:
+    body: list[ast.stmt] = ast.parse(source).body
     for name in function.split("."):
         node = next(n for n in body if getattr(n, "name", None) == name)
         body = node.body
-    return node.lineno
+    return node.lineno - 1, node.end_lineno
 
 
 def survivor(path: Path, mutant: str) -> dict[str, Any]:
