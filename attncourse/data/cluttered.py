@@ -111,7 +111,8 @@ class ClutteredDigits(Dataset):
         Returns
         -------
         Scenes
-            images and masks (count, 1, height, width), labels (count,).
+            images and masks (count, 1, height, width), labels and sources
+            (count,).
 
         Raises
         ------
@@ -142,6 +143,7 @@ class ClutteredDigits(Dataset):
             torch.from_numpy(images)[:, None],
             self._labels[shown],
             torch.from_numpy(masks)[:, None],
+            torch.from_numpy(shown),
         )
 
     def __len__(self) -> int:

@@ -20,7 +20,7 @@ class ColourLookup:
     Nine real digits stand in a grid. Exactly one of the eight around the
     middle is of the same class as the white one. Each of the eight has one
     of six colours, drawn at random, and the label is the colour of that one.
-    Its cell is the ground-truth mask.
+    Its cell is the ground-truth mask, and that digit is the source.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ class ColourLookup:
         self.count = count
         self.split = split
         self.seed = seed
-        self._digits = source.images[kept][labels.argsort(), 0].numpy()
+        self._order = labels.argsort()
+        self._digits = source.images[kept][self._order, 0].numpy()
         self._sizes = labels.bincount(minlength=10).numpy()
 
     def draw(self, epoch: int = 0) -> Scenes:
@@ -76,7 +77,8 @@ class ColourLookup:
         another = rank[:, CUE] + rng.integers(1, size[:, CUE])
         rank[scene, match] = another % size[:, CUE]
         first = self._sizes.cumsum() - self._sizes
-        ink = self._digits[first[classes] + rank]  # (count, 9, 8, 8)
+        used = first[classes] + rank
+        ink = self._digits[used]  # (count, 9, 8, 8)
 
         chosen = rng.integers(len(PALETTE), size=(count, cells))
         colours = np.array(PALETTE, np.float32)[chosen]
@@ -88,6 +90,7 @@ class ColourLookup:
             torch.from_numpy(_canvas(painted)),
             torch.from_numpy(chosen[scene, match]),
             torch.from_numpy(_canvas(mask)),
+            self._order[used[scene, match]],
         )
 
 

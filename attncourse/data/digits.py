@@ -22,7 +22,8 @@ def digits(split: str = "all") -> Scenes:
     Returns
     -------
     Scenes
-        images (count, 1, 8, 8), labels 0 to 9, no masks.
+        images (count, 1, 8, 8), labels 0 to 9, no masks; each digit is its
+        own source.
 
     Raises
     ------
@@ -43,10 +44,12 @@ def digits(split: str = "all") -> Scenes:
     images = torch.from_numpy(source.images).float()[:, None] / 16
     labels = torch.from_numpy(source.target).long()
     if split == "all":
-        return Scenes(images, labels, None)
+        return Scenes(images, labels, None, torch.arange(len(labels)))
     shuffled = torch.randperm(
         len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED)
     )
     test, train = shuffled[:TEST_DIGITS], shuffled[TEST_DIGITS:]
     chosen = test if split == "test" else train
-    return Scenes(images[chosen], labels[chosen], None)
+    return Scenes(
+        images[chosen], labels[chosen], None, torch.arange(len(chosen))
+    )

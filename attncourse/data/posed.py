@@ -84,7 +84,7 @@ class PosedDigits:
             clutter = torch.maximum(clutter, placed)
         digit = affine_sample(source.images[shown], pose, size)
         images = torch.maximum(digit, clutter * ~masks)
-        return Scenes(images, source.labels[shown], masks), pose
+        return Scenes(images, source.labels[shown], masks, shown), pose
 
     def _poses(self, random: torch.Generator) -> Float[Tensor, "count 2 3"]:
         """Matrices from the canvas to the digit."""

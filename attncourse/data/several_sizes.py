@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from attncourse.data.cluttered import ClutteredDigits
-from attncourse.data.scenes import Scenes
+from attncourse.data.scenes import Scenes, joined
 
 
 class SizedDigits:
@@ -52,9 +52,7 @@ class SizedDigits:
 
     def draw(self, epoch: int = 0) -> Scenes:
         """Draw the scenes of an epoch, sorted by size."""
-        parts = [source.draw(epoch) for source in self.sources]
-        images, labels, masks = zip(*parts, strict=True)
-        return Scenes(torch.cat(images), torch.cat(labels), torch.cat(masks))
+        return joined([source.draw(epoch) for source in self.sources])
 
 
 class SeveralSizes:
@@ -103,9 +101,7 @@ class SeveralSizes:
 
     def draw(self, epoch: int = 0) -> Scenes:
         """Draw an epoch, the smallest digits first."""
-        parts = [source.draw(epoch) for source in self.sources.values()]
-        images, labels, masks = zip(*parts, strict=True)
-        return Scenes(torch.cat(images), torch.cat(labels), torch.cat(masks))
+        return joined([source.draw(epoch) for source in self.sources.values()])
 
 
 class GrowingDigits:
@@ -154,15 +150,8 @@ class GrowingDigits:
 
     def draw(self, epoch: int = 0) -> Scenes:
         """Draw an epoch; the masks are the boxes of the digits."""
-        images, labels, masks = zip(
-            *(part.draw(epoch) for part in self._parts), strict=True
-        )
-        order = self._order(epoch)
-        return Scenes(
-            torch.cat(images)[order],
-            torch.cat(labels)[order],
-            torch.cat(masks)[order],
-        )
+        drawn = joined([part.draw(epoch) for part in self._parts])
+        return drawn.pick(self._order(epoch))
 
     def sizes(self, epoch: int = 0) -> Int64[Tensor, " count"]:
         """Side of the digit in each scene of an epoch, in pixels."""

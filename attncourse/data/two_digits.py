@@ -17,7 +17,7 @@ class TwoDigits:
 
     The label is 1 for a pair of the same class, which every second scene
     holds on average. A pair never shows one image twice. The two cells are
-    the ground-truth mask.
+    the ground-truth mask, and the first digit is the source.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ class TwoDigits:
         self.count = count
         self.split = split
         self.seed = seed
-        self._digits = source.images[source.labels.argsort(), 0].numpy()
+        self._order = source.labels.argsort()
+        self._digits = source.images[self._order, 0].numpy()
         self._sizes = source.labels.bincount(minlength=10).numpy()
 
     def draw(self, epoch: int = 0) -> Scenes:
@@ -66,7 +67,8 @@ class TwoDigits:
         )
         start = self._sizes.cumsum() - self._sizes
         images = np.zeros((self.count, CELLS, SIDE, SIDE), np.float32)
-        images[scene, cells[:, 0]] = self._digits[start[first] + rank]
+        used = start[first] + rank
+        images[scene, cells[:, 0]] = self._digits[used]
         images[scene, cells[:, 1]] = self._digits[
             start[second] + rank_of_second
         ]
@@ -76,6 +78,7 @@ class TwoDigits:
             torch.from_numpy(_canvas(images)),
             torch.from_numpy(same.astype(np.int64)),
             torch.from_numpy(_canvas(mask)),
+            self._order[used],
         )
 
 

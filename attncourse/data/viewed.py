@@ -35,6 +35,8 @@ class Viewed(NamedTuple):
         True in the boxes of the digits.
     blobs
         True in the boxes of the blobs.
+    sources
+        Index, among the digits of the split, of the first digit.
     """
 
     images: Float[Tensor, "count 3 height width"]
@@ -42,6 +44,7 @@ class Viewed(NamedTuple):
     fixations: Int64[Tensor, "count 2 height width"]
     masks: Bool[Tensor, "count 1 height width"]
     blobs: Bool[Tensor, "count 1 height width"]
+    sources: Int64[Tensor, " count"]
 
 
 class ViewedDigits:
@@ -107,7 +110,7 @@ class ViewedDigits:
             [self.seed, epoch, SPLITS.index(self.split)]
         )
         images = _textures(rng, self.count, self.split)
-        ink = _objects(rng, self.count, self.split)
+        ink, shown = _objects(rng, self.count, self.split)
         rows, columns = _corners(rng, self.count)
         boxes = np.zeros((self.count, SLOTS, SIZE, SIZE), np.bool_)
         scene = np.arange(self.count)[:, None, None]
@@ -132,6 +135,7 @@ class ViewedDigits:
             torch.from_numpy(fixations),
             torch.from_numpy(boxes[:, :2].any(1))[:, None],
             torch.from_numpy(boxes[:, 2:].any(1))[:, None],
+            torch.from_numpy(shown[:, 0]),
         )
 
     def _density(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -201,8 +205,13 @@ def _textures(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
     return 0.6 * images
 
 
-def _objects(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
-    """Opacity of two digits and two blobs: (count, SLOTS, OBJECT, OBJECT)."""
+def _objects(
+    rng: np.random.Generator, count: int, split: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two digits and two blobs, and which digits they are.
+
+    Opacity (count, SLOTS, OBJECT, OBJECT) and indices (count, 2).
+    """
     source = F.interpolate(
         digits(split).images,
         size=(OBJECT, OBJECT),
@@ -210,12 +219,13 @@ def _objects(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
         align_corners=False,
     )[:, 0].numpy()
     ink = np.empty((count, SLOTS, OBJECT, OBJECT))
-    ink[:, :2] = source[rng.integers(len(source), size=(count, 2))]
+    shown = rng.integers(len(source), size=(count, 2))
+    ink[:, :2] = source[shown]
     distance = np.arange(OBJECT) - (OBJECT - 1) / 2
     squared = distance[:, None] ** 2 + distance**2
     radius = rng.uniform(4, 7, (count, 2, 1, 1))
     ink[:, 2:] = np.clip(radius - np.sqrt(squared), 0, 1)
-    return ink
+    return ink, shown
 
 
 def _corners(

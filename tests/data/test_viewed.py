@@ -6,7 +6,9 @@ from attncourse.data import ViewedDigits
 
 
 def test_shapes_and_ranges() -> None:
-    images, density, fixations, masks, blobs = ViewedDigits(7, looks=11).draw()
+    images, density, fixations, masks, blobs, _ = ViewedDigits(
+        7, looks=11
+    ).draw()
     assert images.shape == (7, 3, 64, 64)
     assert density.shape == masks.shape == blobs.shape == (7, 1, 64, 64)
     assert fixations.shape == (7, 2, 64, 64)
