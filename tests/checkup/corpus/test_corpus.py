@@ -6,14 +6,26 @@ import pytest
 import torch
 
 from tests.checkup.corpus import Bug
+from tests.checkup.corpus.kept import KEPT
 from tests.checkup.corpus.public_ten import PUBLIC_TEN
+from tests.checkup.corpus.tuning import TUNING
 
-EVERY = PUBLIC_TEN
+EVERY = PUBLIC_TEN + TUNING + KEPT
 pytestmark = pytest.mark.usefixtures("as_shipped")
-KINDS = (
-    "se eca cbam spatial channel self-attention cross-attention pooling "
-    "window axial stn gate"
-).split()
+KINDS = {
+    "axial",
+    "cbam",
+    "channel",
+    "cross-attention",
+    "eca",
+    "gate",
+    "pooling",
+    "se",
+    "self-attention",
+    "spatial",
+    "stn",
+    "window",
+}
 
 
 @pytest.mark.parametrize("bug", EVERY, ids=lambda bug: bug.thread)
