@@ -1,6 +1,7 @@
 """`checkup`: run every probe on a copy of a module."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -8,6 +9,9 @@ from torch import nn
 
 from attncourse.checkup.finding import Finding, Report
 from attncourse.checkup.hiding import supply_mask
+from attncourse.checkup.kinds import KINDS
+from attncourse.checkup.limits import TooLong, limited
+from attncourse.checkup.nested import unnested
 from attncourse.checkup.probes import (
     axes,
     batch,
@@ -39,12 +43,21 @@ PROBES: tuple[Probe, ...] = (
     gradients.probe,
     slopes.probe,
     parameters.closed_gates,
+    parameters.loose_tensors,
     sizes.probe,
     purity.probe,
     training.probe,
     unused.probe,
     precision.probe,
 )
+REPEATED = {
+    order.probe,
+    masks.probe,
+    gradients.probe,
+    slopes.probe,
+    unused.probe,
+    constant.probe,
+}
 
 
 class Function(nn.Module):
@@ -59,17 +72,20 @@ def checkup(
     module: nn.Module | Callable[..., Any],
     inputs: Any,
     *,
-    batch_axis: int | None = None,
+    kind: str | None = None,
+    batch_axis: int | Mapping[int | str, int | None] | None = None,
     mask: str | None = None,
     mask_true: Literal["keep", "block"] | None = None,
     deploy: bool = False,
+    seconds: float = 60.0,
 ) -> Report:
     """Examine an attention module and say what is wrong with it.
 
     The module runs in eval mode on copies; it, its inputs and the state of
     the random numbers are afterwards what they were. The same module and
     inputs give the same report. Whatever the module does, a report comes
-    back.
+    back. An error or warning that rests on the numbers of one
+    initialisation is checked with a second one before it is reported.
 
     Parameters
     ----------
@@ -78,9 +94,14 @@ def checkup(
     inputs
         A tensor, a tuple of positional inputs, or a dictionary of inputs by
         name. At least two samples show more than one.
+    kind
+        What the module claims to be, one of ``kinds.KINDS`` such as
+        ``"window"``. None infers it from what the module does, and a note
+        says what was inferred.
     batch_axis
         Axis of the batch; None takes 1 where the module has
-        ``batch_first=False`` and 0 elsewhere.
+        ``batch_first=False`` and 0 elsewhere. A dictionary gives each input
+        its own, by position or name, None for an input without a batch.
     mask
         Name of the parameter of ``forward`` that takes a mask; None looks
         for the usual names.
@@ -90,12 +111,14 @@ def checkup(
     deploy
         Also try ``torch.compile`` and ``torch.export``, which takes
         seconds.
+    seconds
+        The examination stops after this time and reports what it has.
 
     Raises
     ------
     ValueError
-        If ``inputs`` holds no tensor, or ``batch_axis`` or ``mask_true`` is
-        none of the values above.
+        If ``inputs`` holds no tensor, or ``kind``, ``batch_axis`` or
+        ``mask_true`` is none of the values above.
     """
     given = named_inputs(inputs)
     name = getattr(module, "__name__", type(module).__name__)
@@ -103,6 +126,14 @@ def checkup(
         raise ValueError(
             f"mask_true is {mask_true!r}; 'keep', 'block' or None is needed"
         )
+    if kind is not None and kind not in KINDS:
+        raise ValueError(
+            f"kind is {kind!r}; one of {', '.join(KINDS)} is needed"
+        )
+    axes: dict[int | str, int | None] = {}
+    if isinstance(batch_axis, Mapping):
+        axes = dict(batch_axis)
+        batch_axis = next((axes[key] for key in given if key in axes), None)
     if batch_axis not in {None, 0, 1}:
         raise ValueError(f"batch_axis is {batch_axis}; 0, 1 or None is needed")
     if not callable(module):
@@ -114,13 +145,43 @@ def checkup(
         module = Function(module)
     if batch_axis is None:
         batch_axis = _batch_axis(module)
+    module, given = unnested(module, given)
+    found: list[Finding] = []
     with untouched(module, given):
-        subject = Subject(module, clones(given), batch_axis, mask, mask_true)
-        subject.module = subject.copied().eval()
-        subject.whole = subject.module is not module
+        subject = Subject(
+            module,
+            clones(given),
+            batch_axis,
+            mask,
+            mask_true,
+            kind=kind,
+            batch_axes=axes,
+        )
         probes = (*PROBES, deployment.probe) if deploy else PROBES
-        found = tuple(_examine(subject, probes))
-    return Report(name, found)
+        try:
+            with limited(seconds):
+                subject.module = subject.copied().eval()
+                subject.whole = subject.module is not module
+                for finding in _examine(subject, probes):
+                    found.append(finding)
+        except TooLong:
+            found.append(_too_long(seconds, found))
+    return Report(name, tuple(found), subject.kind)
+
+
+def _too_long(seconds: float, found: Sequence[Finding]) -> Finding:
+    """Where the time went: into one call, or into many."""
+    finished = any(finding.probe != "parameters" for finding in found)
+    return Finding(
+        "note" if finished else "error",
+        "time",
+        f"stopped at the limit of {seconds:g} s"
+        + ("" if finished else ", before one call came back"),
+        "each probe runs the module several times"
+        if finished
+        else "a loop may never end, or the input is very large",
+        "give it smaller inputs, or more time: checkup(..., seconds=...)",
+    )
 
 
 def _batch_axis(module: nn.Module) -> int:
@@ -164,8 +225,31 @@ def _examine(subject: Subject, probes: Sequence[Probe]) -> Iterator[Finding]:
             "an earlier graph",
             "keep no tensors with a graph on self",
         )
+    yield from _run(precision.given, subject)
+    if not precision.is_finite(subject):
+        return  # whatever follows would only say so again
+    made = _run(parameters.made_in_forward, subject)
+    yield from made
+    if any(finding.grade == "error" for finding in made):
+        return  # no two calls can be compared
     for probe in probes:
-        yield from _run(probe, subject)
+        yield from _confirmed(probe, subject)
+
+
+def _confirmed(probe: Probe, subject: Subject) -> Iterator[Finding]:
+    """What a probe found, if it finds it with other parameters, too."""
+    found = _run(probe, subject)
+    doubtful = [f for f in found if f.grade in {"error", "warning"}]
+    if probe not in REPEATED or not doubtful:
+        yield from found
+        return
+    again = {_words(f) for f in _run(probe, subject.redrawn(1))}
+    yield from (f for f in found if f not in doubtful or _words(f) in again)
+
+
+def _words(finding: Finding) -> tuple[str, str]:
+    """A finding without its numbers."""
+    return finding.probe, re.sub(r"[^a-z_]+", " ", finding.seen.lower())
 
 
 def _run(probe: Probe, subject: Subject) -> list[Finding]:
@@ -191,4 +275,4 @@ def _run(probe: Probe, subject: Subject) -> list[Finding]:
 def told(error: Exception) -> str:
     """An exception in one line."""
     text = " ".join(str(error).split())[:200]
-    return f"{type(error).__name__}: {text}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

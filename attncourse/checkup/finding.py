@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Literal
 
 Grade = Literal["error", "warning", "note", "passed"]
+SCHEMA = 1
 GRADES: tuple[Grade, ...] = ("error", "warning", "note", "passed")
 
 
@@ -49,6 +50,7 @@ class Report:
 
     module: str
     all_findings: tuple[Finding, ...]
+    kind: str | None = None
 
     def _of(self, *grades: Grade) -> tuple[Finding, ...]:
         return tuple(
@@ -116,11 +118,20 @@ class Report:
         )
 
     def to_json(self) -> str:
-        """The report as JSON: module, ok, and every finding."""
-        content: dict[str, Any] = {
+        """The report as JSON: module, kind, ok, and every finding.
+
+        ``schema`` rises when a name below is taken away or changes its
+        meaning; new names may come without.
+        """
+        return json.dumps(self.content(), indent=2)
+
+    def content(self) -> dict[str, Any]:
+        """What the JSON holds."""
+        return {
+            "schema": SCHEMA,
             "module": self.module,
+            "kind": self.kind,
             "ok": self.ok,
             "findings": [asdict(finding) for finding in self.findings],
             "passed": [asdict(finding) for finding in self.passed],
         }
-        return json.dumps(content, indent=2)

@@ -23,7 +23,16 @@ class Masked:
     @property
     def by_sample(self) -> bool:
         """Whether each sample has a mask of its own."""
-        return self.shape[0] == self.batch
+        return self.shape[0] == self.batch or self.last_is_batch
+
+    @property
+    def last_is_batch(self) -> bool:
+        """Whether the mask is (queries, keys, batch)."""
+        return (
+            len(self.shape) == 3
+            and self.shape[1:] == (len(self.hidden), self.batch)
+            and self.shape[0] != self.batch
+        )
 
     def mask(
         self,
@@ -33,13 +42,17 @@ class Masked:
     ) -> Tensor:
         """A mask that hides these positions, of sample 0 alone if it can."""
         meaning = meaning or self.meaning
-        wide = (
-            hidden.reshape(self.shape[-1:])
-            if self.shape[-1] == len(hidden)
-            else hidden.reshape(self.shape[-2:])
-        )
-        wide = wide.expand(self.shape).clone()
-        if self.by_sample:
+        if self.last_is_batch:
+            wide = hidden[None, :, None].expand(self.shape).clone()
+            wide[..., 1:] = False
+        else:
+            wide = (
+                hidden.reshape(self.shape[-1:])
+                if self.shape[-1] == len(hidden)
+                else hidden.reshape(self.shape[-2:])
+            )
+            wide = wide.expand(self.shape).clone()
+        if self.by_sample and not self.last_is_batch:
             wide[1:] = False
         if meaning == "add":
             kind = torch.get_default_dtype() if dtype is None else dtype
@@ -187,6 +200,7 @@ def fitting(subject: Subject, name: str) -> Masked | None:
             (batch, queries, count),
             (batch, 1, queries, count),
             (batch, 1, 1, count),
+            (queries, count, batch),
         ]
     if "padding" in name:
         shapes = [s for s in shapes if s[0] == batch]
@@ -196,12 +210,25 @@ def fitting(subject: Subject, name: str) -> Masked | None:
         shapes.insert(0, tuple(given.shape))
     hidden = torch.zeros(count, dtype=torch.bool, device=first.device)
     hidden[-max(count // 3, 1) :] = True
+    usual = _usual_shape(subject)
     for meaning in ("keep", "add"):
         for shape in shapes:
             tried = Masked(key, shape, batch, hidden, meaning)
             try:
-                run_masked(subject, tried, hidden, meaning)
+                output = run_masked(subject, tried, hidden, meaning)
             except Exception:
+                continue
+            if usual is not None and output.shape != usual:
+                continue  # it was broadcast to something else
+            if usual is None and output.ndim != first.ndim:
                 continue
             return tried
     return None
+
+
+def _usual_shape(subject: Subject) -> torch.Size | None:
+    """The shape of the first output, or None if it needs a mask first."""
+    try:
+        return flat(subject.run())[0].shape
+    except Exception:
+        return None

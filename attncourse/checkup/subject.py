@@ -1,13 +1,15 @@
 """The module under examination, kept apart from the caller's own."""
 
+import contextlib
 import copy
 import inspect
+import io
 import math
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -74,6 +76,7 @@ def no_exit() -> Iterator[None]:
 def untouched(module: nn.Module, inputs: Inputs) -> Iterator[None]:
     """Put random numbers and the caller's module back as they were."""
     python, numpy = random.getstate(), np.random.get_state()
+    dtype = torch.get_default_dtype()
     state = {
         name: value.detach().clone()
         for name, value in [
@@ -93,6 +96,7 @@ def untouched(module: nn.Module, inputs: Inputs) -> Iterator[None]:
         torch.inference_mode(False),
         torch.enable_grad(),
         warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
         random.seed(SEED)
@@ -101,6 +105,7 @@ def untouched(module: nn.Module, inputs: Inputs) -> Iterator[None]:
         try:
             yield
         finally:
+            torch.set_default_dtype(dtype)
             random.setstate(python)
             np.random.set_state(numpy)
             for name, child in module.named_modules():
@@ -136,6 +141,8 @@ class Subject:
     mask: str | None = None
     mask_true: Literal["keep", "block"] | None = None
     whole: bool = True  # False: the module could not be copied
+    kind: str | None = None  # what the module claims to be
+    batch_axes: Mapping[Key, int | None] = field(default_factory=dict)
 
     @cached_property
     def opened(self) -> nn.Module:
@@ -150,6 +157,37 @@ class Subject:
                     size = 0.1 if name.endswith("bias") else width**-0.5
                     value.copy_(size * noise)
         return module
+
+    def redrawn(self, seed: int) -> "Subject":
+        """The module with other parameters, on other numbers."""
+        module = self.copied()
+        inputs = {
+            key: like(value, value.shape, seed=SEED + seed)
+            if is_float(value)
+            else value
+            for key, value in self.inputs.items()
+        }
+        if module is not self.module:
+            with torch.no_grad():
+                for number, value in enumerate(module.parameters()):
+                    if value.numel() and not nn.parameter.is_lazy(value):
+                        noise = like(value, value.shape, seed=seed + number)
+                        value.copy_((value + noise) / 2**0.5)
+        twins = dict[tuple[int, ...], Tensor]()
+        for key, value in self.inputs.items():  # equal inputs stay equal
+            if is_float(value):
+                twins.setdefault(value.shape, inputs[key])
+                if torch.equal(value, self._first_of(value.shape)):
+                    inputs[key] = twins[value.shape]
+        return replace(self, module=module, inputs=inputs)
+
+    def _first_of(self, shape: Sequence[int]) -> Tensor:
+        found: Tensor = next(
+            value
+            for value in self.inputs.values()
+            if is_float(value) and value.shape == shape
+        )
+        return found
 
     def copied(self) -> nn.Module:
         """A copy, or the module itself where it cannot be copied."""
@@ -185,12 +223,15 @@ class Subject:
     @property
     def tolerance(self) -> float:
         """How far two equal computations may be apart."""
-        doubles = all(
-            value.dtype == torch.float64
-            for value in self.inputs.values()
-            if is_float(value)
+        rounding = max(
+            (
+                torch.finfo(value.dtype).eps
+                for value in self.inputs.values()
+                if is_float(value)
+            ),
+            default=0.0,
         )
-        return 1e-7 if doubles else 2e-3
+        return 1e-7 if rounding < 1e-12 else max(2e-3, 12 * rounding)
 
     def run(
         self,
@@ -239,13 +280,20 @@ class Subject:
             and value.shape[self.batch_axis] == self.batch
         )
 
+    def axis_of(self, key: Key) -> int | None:
+        """Axis of the batch of one input, or None if it has none."""
+        if key in self.batch_axes:
+            return self.batch_axes[key]
+        return self.batch_axis if self.is_batched(self.inputs[key]) else None
+
     def with_batch(self, count: int) -> Inputs:
         """New inputs of the same kind with another number of samples."""
         changed = dict(self.inputs)
         for key, value in self.inputs.items():
-            if self.is_batched(value):
+            axis = self.axis_of(key)
+            if axis is not None:
                 shape = list(value.shape)
-                shape[self.batch_axis] = count
+                shape[axis] = count
                 changed[key] = like(value, shape, seed=SEED + count)
         return changed
 
@@ -390,10 +438,11 @@ def clones(inputs: Inputs) -> Inputs:
 def like(value: Tensor, shape: Sequence[int], *, seed: int = SEED) -> Tensor:
     """New numbers of the same kind, mean and spread in another shape."""
     if not value.is_floating_point():
-        fill = value.flatten()[0].item() if value.numel() else 0
-        return torch.full(list(shape), fill, dtype=value.dtype).to(
-            value.device
-        )
+        flat_value = value.flatten()
+        if not value.numel():
+            return torch.zeros(list(shape), dtype=value.dtype)
+        places = torch.arange(math.prod(shape)) % value.numel()
+        return flat_value[places.to(value.device)].reshape(list(shape))
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(list(shape), generator=generator, dtype=torch.float64)
     mean, spread = 0.0, 1.0

@@ -38,16 +38,22 @@ KEEPING = _names("""
 """)
 SOFTMAX = {"_softmax", "_safe_softmax", "softmax"}
 REDUCING = {"sum", "mean"}
+FUSED = "_scaled_dot_product"
 
 
 @dataclass
 class Product:
     """A matrix product of two tensors that both depend on the input."""
 
-    shape: tuple[int, ...]
+    values: Tensor
     width: int  # numbers in each dot product
     norms: tuple[float, float]  # of the vectors: mean and spread
     used_as_weights: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the products."""
+        return tuple(self.values.shape)
 
 
 @dataclass
@@ -134,6 +140,25 @@ class Trace:
         return dead[::-1]
 
 
+def _attend(given: dict[str, Any]) -> Tensor:
+    """What a fused attention computes, in steps that can be seen."""
+    query, key, value = (given[name] for name in ("query", "key", "value"))
+    if query.ndim == 4 and query.shape[1] != key.shape[1]:
+        groups = query.shape[1] // key.shape[1]
+        key, value = (t.repeat_interleave(groups, 1) for t in (key, value))
+    scale = given.get("scale")
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = query @ key.mT * scale
+    mask = given.get("attn_mask", given.get("attn_bias"))
+    if given.get("is_causal"):
+        mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
+    if mask is not None and mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    elif mask is not None:
+        scores = scores + mask
+    return scores.softmax(-1).nan_to_num() @ value
+
+
 def axes_that_sum_to_one(weights: Tensor) -> tuple[int, ...]:
     """The smallest set of axes over which all sums are one, or none."""
     wide = [axis for axis, size in enumerate(weights.shape) if size > 1]
@@ -168,7 +193,19 @@ def flat(output: Any) -> list[Tensor]:
     return found
 
 
-class Tracer(TorchDispatchMode):
+class Watching(TorchDispatchMode):
+    """A dispatch mode that does without the import of torch's compiler.
+
+    torch 2.15 imports ``torch._dynamo`` (seconds) for each subclass that
+    does not say that the compiler need not skip it.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class Tracer(Watching):
     """Keep a `Trace` of what runs inside."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
@@ -176,6 +213,7 @@ class Tracer(TorchDispatchMode):
         self.trace = Trace()
         self.facts: dict[int, Fact] = {}
         self.kept = self.trace.kept
+        self.inside = 0  # a fused attention that is computed in steps
         self.kept.append(list(inputs))
         for tensor in inputs:
             self.facts[id(tensor)] = Fact(of_input=True)
@@ -189,6 +227,13 @@ class Tracer(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
+        if name.startswith(FUSED) and "backward" not in name:
+            return self._in_steps(func, args, kwargs)
+        if self.inside:
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         before = [_storage(tensor) for tensor in flat((args, kwargs))]
         out = func(*args, **kwargs)
         outputs = flat(out)
@@ -202,6 +247,18 @@ class Tracer(TorchDispatchMode):
             # An overload with other arguments: nothing is known of it.
             self._other(func, args, kwargs, outputs, facts)
         return out
+
+    def _in_steps(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A fused attention that the module chose itself, step by step."""
+        out = func(*args, **kwargs)
+        names = [argument.name for argument in func._schema.arguments]
+        given = dict(zip(names, args, strict=False)) | kwargs
+        self.inside += 1
+        with self:
+            seen = _attend(given)
+        self.inside -= 1
+        self.kept.append(out)
+        return (seen.to(out[0].dtype), *out[1:])
 
     def fact(self, value: Any) -> Fact:
         """What is known of a tensor; nothing of anything else."""
@@ -516,7 +573,7 @@ class Tracer(TorchDispatchMode):
             ]
         )
         product = Product(
-            tuple(outputs[0].shape),
+            outputs[0].clone(),
             int(used.sum()),
             (float(norms.mean()), float(norms.std(correction=0))),
         )

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import torch
+
 from attncourse.checkup.finding import Finding, Grade
 from attncourse.checkup.subject import Subject
 from attncourse.checkup.trace import (
@@ -92,7 +94,7 @@ def _judge(
             "nearly equal",
             "take one softmax, of the scores",
         )
-    for use in event.uses:
+    for use in [] if _in_parts(event) else event.uses:
         yield from _judge_use(here, event, use)
     if not event.uses and _one_side_of_a_map(event, names):
         yield _finding(
@@ -156,6 +158,16 @@ def _judge_use(here: str, event: Normalisation, use: Use) -> Iterator[Finding]:
             "is no average of the values",
             "take the softmax over exactly the axes that are summed",
         )
+
+
+def _in_parts(event: Normalisation) -> bool:
+    """Whether the weights were cut up, and the parts make up the whole."""
+    totals = [use.total for use in event.uses]
+    return (
+        len(totals) > 1
+        and all(total.shape == totals[0].shape for total in totals)
+        and is_one(torch.stack(totals).sum(0))
+    )
 
 
 def _one_side_of_a_map(event: Normalisation, names: Position) -> bool:

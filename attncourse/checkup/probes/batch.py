@@ -23,14 +23,15 @@ def probe(subject: Subject) -> Iterator[Finding]:
     last = count - 1
     changed, alone = dict(inputs), dict(inputs)
     for key, value in subject.inputs.items():
-        if not subject.is_batched(value):
+        where = subject.axis_of(key)
+        if where is None:
             continue
-        mine = inputs[key].narrow(axis, last, 1)
+        mine = inputs[key].narrow(where, last, 1)
         alone[key] = mine
         if value.is_floating_point():
             others = like(value, inputs[key].shape, seed=7)
-            others = others.narrow(axis, 0, last)
-            changed[key] = torch.cat([others, mine], axis)
+            others = others.narrow(where, 0, last)
+            changed[key] = torch.cat([others, mine], where)
     before = flat(subject.run(inputs))
     after = flat(subject.run(changed))
     yield from _shapes(subject, before, count)
@@ -45,6 +46,17 @@ def probe(subject: Subject) -> Iterator[Finding]:
         difference(one.narrow(axis, last, 1), two.narrow(axis, last, 1))
         for one, two in shared
     )
+    if gap > subject.tolerance and _nodes(subject):
+        yield Finding(
+            "note",
+            NAME,
+            f"rows of the input change the output of the last one by "
+            f"{gap:.0%} of its size",
+            "two axes leave open whether the rows are samples or the nodes "
+            "of one graph",
+            "nothing for nodes; for samples, keep them apart",
+        )
+        return
     if gap > subject.tolerance:
         yield Finding(
             "error",
@@ -101,6 +113,28 @@ def _shapes(
             "keep the batch on its axis: flatten(1) or concatenate along "
             "dim=1",
         )
+
+
+def _nodes(subject: Subject) -> bool:
+    """Whether the first axis may hold the nodes of one graph."""
+    first = subject.first
+    return (
+        first.ndim == 2
+        and subject.kind is None
+        and any(
+            (
+                isinstance(value, torch.Tensor)
+                and value is not first
+                and tuple(value.shape) in {(len(first), len(first)), (2,)}
+            )
+            or getattr(value, "dtype", None) == torch.long
+            for value in subject.inputs.values()
+        )
+    ) or (
+        first.ndim == 2
+        and bool(subject.base_trace.normalisations)
+        and subject.kind is None
+    )
 
 
 def _reason(module: nn.Module) -> str:

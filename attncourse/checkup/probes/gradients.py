@@ -22,6 +22,10 @@ NAME = "gradients"
 DRAWS = 3
 
 
+class _NoBackward(Exception):
+    """The loss has a graph, and there is no way back through it."""
+
+
 def probe(subject: Subject) -> Iterator[Finding]:
     """Compare what moves the output with what gets a gradient."""
     subject = subject.exact
@@ -30,8 +34,21 @@ def probe(subject: Subject) -> Iterator[Finding]:
         return  # its compiled copies keep their gradients to themselves
     reached: dict[str, float] = {}
     for draw in range(DRAWS):
-        with redrawn_parameters(module, draw):
-            sizes = _gradients(subject, draw)
+        try:
+            with redrawn_parameters(module, draw):
+                sizes = _gradients(subject, draw)
+        except _NoBackward as error:
+            yield Finding(
+                "error",
+                NAME,
+                f"the backward pass fails: {error}",
+                "a tensor that a gradient needs was changed in place, a "
+                "graph of an earlier call is kept, or an operation has no "
+                "gradient",
+                "use the form that makes a new tensor, and keep no tensor "
+                "with a graph on self",
+            )
+            return
         largest = max(sizes.values(), default=0.0)
         for name, size in sizes.items():
             share = size / largest if 0 < largest < torch.inf else 0.0
@@ -75,7 +92,11 @@ def _gradients(subject: Subject, draw: int) -> dict[str, float]:
     loss = loss_of(subject.run(inputs, grad=True))
     if not loss.requires_grad:
         return dict.fromkeys(watched, 0.0)
-    loss.backward()
+    try:
+        loss.backward()
+    except Exception as error:
+        text = " ".join(str(error).split())[:160]
+        raise _NoBackward(f"{type(error).__name__}: {text}") from error
     return {
         name: 0.0 if value.grad is None else float(value.grad.norm())
         for name, value in watched.items()
@@ -130,7 +151,7 @@ def _judge(subject: Subject, name: str) -> Finding:
         return Finding(
             "error",
             NAME,
-            f"{name} changes the output, by {large:.0%} of its size, but "
+            f"{name} changes the output, by {large:.2g} of its size, but "
             "gets no gradient",
             "it was detached on the way: .item(), .detach(), .data or no_grad",
             "leave it in the graph; use .detach() for printing alone",

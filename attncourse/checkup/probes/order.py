@@ -107,6 +107,13 @@ def _with_positions(subject: Subject) -> Finding | None:
     return None
 
 
+def _positions(subject: Subject, value: Tensor) -> tuple[int, ...]:
+    """The sizes of the axes of the positions."""
+    if value.ndim == 4:
+        return tuple(value.shape[2:])
+    return (value.shape[_tokens(subject)],) if value.ndim == 3 else ()
+
+
 def _tokens(subject: Subject) -> int:
     return 1 - subject.batch_axis
 
@@ -116,8 +123,7 @@ def _permuted(subject: Subject, inputs: Inputs, order: Tensor) -> Inputs:
     return {
         key: _moved(subject, value, order)
         if is_float(value)
-        and value.ndim == subject.first.ndim
-        and value.shape[1:-1] == subject.first.shape[1:-1]
+        and _positions(subject, value) == _positions(subject, subject.first)
         else value
         for key, value in inputs.items()
     }

@@ -13,20 +13,51 @@ NAME = "precision"
 LARGE = 300.0
 
 
-def probe(subject: Subject) -> Iterator[Finding]:
-    """Look for inf and NaN: as given, with large inputs, in 16 bits."""
+def is_finite(subject: Subject) -> bool:
+    """Whether all outputs of the given input are finite."""
     usual = [o for o in flat(subject.run_opened()) if is_float(o)]
-    if not all(output.isfinite().all() for output in usual):
-        bad = sum(int((~o.isfinite()).sum()) for o in usual)
-        yield Finding(
-            "error",
-            NAME,
-            f"{bad} outputs of the given input are inf or NaN",
-            "a division by zero, a logarithm of zero or a row in which "
-            "everything is masked",
-            "guard the empty case, and subtract the maximum before exp",
-        )
+    return all(bool(output.isfinite().all()) for output in usual)
+
+
+def given(subject: Subject) -> Iterator[Finding]:
+    """Look for inf and NaN in the inputs, and in what comes of them."""
+    if is_finite(subject):
         return
+    for key, value in subject.inputs.items():
+        if is_float(value) and not value.isfinite().all():
+            yield Finding(
+                "error",
+                NAME,
+                f"input {key} holds inf or NaN, and so does the output",
+                "nothing can be said of the module with such an input",
+                "give it finite numbers",
+            )
+            return
+    for name, value in subject.module.named_parameters():
+        if value.numel() and not value.isfinite().all():
+            yield Finding(
+                "error",
+                NAME,
+                f"{name} holds inf or NaN, and so does the output",
+                "it was never filled (torch.empty), or training diverged",
+                "initialise it, or load finite weights",
+            )
+            return
+    outputs = [o for o in flat(subject.run_opened()) if is_float(o)]
+    bad = sum(int((~o.isfinite()).sum()) for o in outputs)
+    yield Finding(
+        "error",
+        NAME,
+        f"{bad} outputs of the given input are inf or NaN",
+        "a division by zero, a logarithm of zero or a row in which "
+        "everything is masked",
+        "guard the empty case, and subtract the maximum before exp",
+    )
+
+
+def probe(subject: Subject) -> Iterator[Finding]:
+    """Look for inf and NaN with large inputs and in 16 bits."""
+    usual = [o for o in flat(subject.run_opened()) if is_float(o)]
     yield from _large(subject)
     if subject.whole:
         for dtype in (torch.bfloat16, torch.float16):

@@ -68,7 +68,12 @@ def spread_of_scores(event: Normalisation) -> float:
     """Mean over rows of the standard deviation of the finite scores."""
     scores = event.scores.double().movedim(event.dims[0], -1)
     rows = scores.reshape(-1, scores.shape[-1])
-    rows = rows[rows.isfinite().all(1) & (rows > -1e4).all(1)]
+    seen = rows.isfinite() & (rows > -1e4)
+    rows, seen = rows[seen.sum(1) > 1], seen[seen.sum(1) > 1]
     if not len(rows):
         return 0.0
-    return float(rows.std(1, correction=0).mean())
+    count = seen.sum(1)
+    rows = rows.where(seen, 0)
+    mean = rows.sum(1) / count
+    gaps = ((rows - mean[:, None]) ** 2).where(seen, 0)
+    return float((gaps.sum(1) / count).sqrt().mean())

@@ -34,6 +34,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
         wrong = [f for f in faults if f.grade == "error"] or faults
         if wrong and (key[1] > 1 or wrong[0].grade == "error"):
             yield wrong[0]
+    yield from _pooled(subject)
     if fine:
         yield Finding("passed", NAME, f"runs with {', '.join(fine)}")
 
@@ -60,7 +61,7 @@ def _try(subject: Subject, what: str, inputs: Inputs) -> Finding | None:
     given = next(
         value.shape[axis]
         for key, value in inputs.items()
-        if subject.is_batched(subject.inputs[key])
+        if subject.axis_of(key) == axis
     )
     if first.ndim <= axis or first.shape[axis] != given:
         return Finding(
@@ -98,7 +99,7 @@ def _failure(subject: Subject, what: str, error: Exception) -> Finding:
             "nothing, if it is meant",
         )
     told = re.search(r"invalid for input of size|view size is not", text)
-    if told and not _has_positions(subject):
+    if told and not _has_positions(subject) and not _given_sizes(subject):
         return Finding(
             "error",
             NAME,
@@ -106,17 +107,69 @@ def _failure(subject: Subject, what: str, error: Exception) -> Finding:
             "a size is written into a view or reshape",
             "take the sizes from the input: x.shape or flatten and unflatten",
         )
-    positions = _has_positions(subject)
+    positions = _has_positions(subject) or _given_sizes(subject)
     return Finding(
-        "note" if positions else "warning",
+        "note",
         NAME,
         seen,
-        f"{positions} has one entry for each position"
+        f"{positions} says which size it is for"
+        if _given_sizes(subject)
+        else f"{positions} has one entry for each position"
         if positions
         else "a layer behind it expects one size",
         "nothing if one size is enough; otherwise interpolate what belongs "
         "to positions, or pool to a fixed size first",
     )
+
+
+def _pooled(subject: Subject) -> Iterator[Finding]:
+    """What was pooled must not have a size that follows the input's."""
+    usual = flat(subject.run())[0]
+    if usual.ndim != 4 or subject.first.ndim != 4 or subject.channels_last:
+        return
+    if min(usual.shape[2:]) != 1 or subject.batch_axis:
+        return
+    height, width = subject.first.shape[2:]
+    side = max(height, width)
+    shapes = []
+    for size in ((side, side), (side, 2 * side), (2 * side, side)):
+        sizes = {(2, height): size[0], (3, width): size[1]}
+        try:
+            shapes.append(flat(subject.run(subject.with_sizes(sizes)))[0])
+        except Exception:
+            return
+    if tuple(shapes[0].shape[2:]) != (1, 1):
+        return
+    for made, told in zip(shapes[1:], ("twice as wide", "twice as high")):
+        if tuple(made.shape[2:]) != (1, 1):
+            yield Finding(
+                "error",
+                NAME,
+                f"a map {told} is pooled to {tuple(made.shape[2:])}, a "
+                "square one to (1, 1)",
+                "the kernel of the pooling takes one side for both",
+                "use F.adaptive_avg_pool2d(x, 1) or x.mean((2, 3))",
+            )
+            return
+
+
+def _given_sizes(subject: Subject) -> str:
+    """An attribute with the size of the input, from the constructor."""
+    shape = subject.first.shape
+    sizes = {size for (_, size) in subject.axes if size > 2}
+    if len(shape) == 4:
+        sizes |= {shape[2] * shape[3], shape[1] * shape[2]} - {1, 2}
+    if len(shape) == 5:
+        sizes |= {shape[1], shape[2], shape[2] * shape[3]} - {1, 2}
+    for path, module in subject.module.named_modules():
+        if type(module).__module__.startswith("torch.nn"):
+            continue
+        for name, value in vars(module).items():
+            values = value if isinstance(value, tuple | list) else (value,)
+            whole = {v for v in values if isinstance(v, int)} - {True}
+            if whole & sizes and not name.startswith("_"):
+                return f"{path + '.' if path else ''}{name} = {value}"
+    return ""
 
 
 def _has_positions(subject: Subject) -> str:

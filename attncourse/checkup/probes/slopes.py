@@ -6,6 +6,7 @@ import torch
 
 from attncourse.checkup.finding import Finding
 from attncourse.checkup.subject import Subject, like, loss_of
+from attncourse.checkup.trace import flat
 
 NAME = "gradients"
 STEP = 1e-6
@@ -18,6 +19,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
     module = subject.module
     if subject.tolerance > 1e-5:
         return  # differences of float32 numbers are too coarse
+    floor = _floor(subject)
     for name, value in list(module.named_parameters())[:MOST]:
         if not value.requires_grad or not value.numel():
             continue
@@ -37,8 +39,8 @@ def probe(subject: Subject) -> Iterator[Finding]:
         if value.grad is None:
             continue  # the probe of gradients tells
         slope = float((value.grad * way).sum())
-        size = max(abs(real), abs(slope), 1e-6 * abs(losses[0]), 1e-9)
-        if abs(real - slope) > 0.01 * size:
+        size = max(abs(real), abs(slope))
+        if abs(real - slope) > max(0.01 * size, floor):
             yield Finding(
                 "warning",
                 NAME,
@@ -50,3 +52,24 @@ def probe(subject: Subject) -> Iterator[Finding]:
                 "leave it in the graph, unless an estimator such as a "
                 "straight-through one is meant",
             )
+
+
+def _floor(subject: Subject) -> float:
+    """Slopes below this are rounding: of the output, over the step."""
+    subject.module.zero_grad(set_to_none=True)
+    outputs = flat(subject.run())
+    terms = float(outputs[0].double().abs().sum()) if outputs else 0.0
+    grown = 64 * torch.finfo(torch.float64).eps * max(terms, 1.0) / STEP
+    loss = loss_of(subject.run(grad=True))
+    if not loss.requires_grad:
+        return grown
+    loss.backward()
+    largest = max(
+        (
+            float(value.grad.norm())
+            for value in subject.module.parameters()
+            if value.grad is not None
+        ),
+        default=0.0,
+    )
+    return max(grown, 1e-6 * largest)
