@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# name: (file, credit); all of them are free of copyright restrictions.
+# name: (file, credit); all of them may be shown and passed on.
 PHOTOS = {
     "astronaut": (
         "astronaut.png",
@@ -36,6 +36,10 @@ PHOTOS = {
     "hubble_deep_field": (
         "hubble_deep_field.jpg",
         "Hubble eXtreme Deep Field, NASA (HubbleSite), public domain",
+    ),
+    "page": (
+        "page.png",
+        "Page of the user guide of scikit-image, by its team, BSD-3-Clause",
     ),
     "retina": (
         "retina.jpg",

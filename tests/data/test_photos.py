@@ -37,7 +37,12 @@ def test_a_photograph_is_the_one_scikit_image_shows(name: str) -> None:
 def test_every_photograph_has_maker_and_terms(name: str) -> None:
     credit = photo_credit(name)
     assert credit.endswith(
-        ("CC0", "public domain", "no known copyright restrictions")
+        (
+            "CC0",
+            "public domain",
+            "no known copyright restrictions",
+            "BSD-3-Clause",
+        )
     )
     assert len(credit.split(", ")) >= 2
 

@@ -164,6 +164,7 @@ def test_rows_of_attention_sum_to_one(recogniser, line: Tensor) -> None:
 def test_other_weights_give_another_reading(recogniser, line: Tensor) -> None:
     output, weights = recogniser.attend(line)
     assert_close(recogniser(line, weights), output, rtol=1e-3, atol=1e-4)
+    assert recogniser.read(line, weights) == recogniser.read(line)
     flat = torch.full_like(weights, 1 / weights.shape[-1])
     assert (recogniser(line, flat) - output).abs().max() > 0.1
     with pytest.raises(ValueError, match=r"\(2, 8, 96, 96\) .* \(1, 8, 96"):

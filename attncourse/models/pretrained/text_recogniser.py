@@ -103,9 +103,14 @@ class TextRecogniser:
             if not is_map
         )
 
-    def read(self, line: Float[Tensor, "3 height width"]) -> str:
-        """Return the text of the line."""
-        return "".join(each.text for each in self.letters(self(line)))
+    def read(
+        self,
+        line: Float[Tensor, "3 height width"],
+        weights: Float[Tensor, "layers heads steps steps"] | None = None,
+    ) -> str:
+        """Return the text of the line; with other weights if given any."""
+        letters = self.letters(self(line, weights))
+        return "".join(each.text for each in letters)
 
     def letters(
         self, probabilities: Float[Tensor, "steps characters"]
