@@ -4,7 +4,7 @@ from attncourse.data.cluttered import ClutteredDigits
 from attncourse.data.colour_lookup import ColourLookup
 from attncourse.data.covered import CoveredDigits, covered, squares
 from attncourse.data.cued_textures import CuedTextures, CueFactors
-from attncourse.data.digits import digits
+from attncourse.data.digits import digits, mnist_digits
 from attncourse.data.downloads import cifar10, fashion_mnist, mnist
 from attncourse.data.photos import photo, photo_credit, photos
 from attncourse.data.posed import PosedDigits
@@ -37,6 +37,7 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "mnist",
+    "mnist_digits",
     "photo",
     "photo_credit",
     "photos",

@@ -4,14 +4,14 @@ from functools import cached_property
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from attncourse.data.digits import SPLITS, digits
 from attncourse.data.scenes import Scenes
+from attncourse.data.strokes import stroke_digits
 
+SPLITS = ("all", "train", "test", "validation")
 NATIVE_SIZE = 8
 FRAGMENT_SHARE = 3 / 8
 
@@ -44,13 +44,18 @@ class ClutteredDigits(Dataset):
     size
         Side of the canvas, or (height, width).
     digit_size
-        Side of the digit after bilinear enlargement, at least 8.
+        Side of the digit in pixels, at least 8.
     fragments
         Pieces of clutter in each scene.
     split
-        The digits used: ``"train"``, ``"test"`` or ``"all"``.
+        The digits used: ``"train"``, ``"test"`` or ``"all"``; also
+        ``"validation"`` where the strokes are those of MNIST.
     seed
         Two seeds give two unrelated sequences of epochs.
+    strokes
+        ``"8x8"``, the digits of :func:`digits` enlarged, or ``"mnist"``,
+        those of :func:`mnist_digits`. The first goes, and this argument with
+        it, once no trial is left that uses it.
 
     Raises
     ------
@@ -77,6 +82,7 @@ class ClutteredDigits(Dataset):
         fragments: int = 10,
         split: str = "train",
         seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         height, width = (size, size) if isinstance(size, int) else size
         _at_least(
@@ -90,7 +96,7 @@ class ClutteredDigits(Dataset):
                 f"size must hold a digit of digit_size={digit_size} pixels, "
                 f"got a canvas of {height} x {width}"
             )
-        source = digits(split)
+        source = stroke_digits(strokes, split, digit_size)
         self.count = count
         self.size = (height, width)
         self.digit_size = digit_size
@@ -98,12 +104,7 @@ class ClutteredDigits(Dataset):
         self.split = split
         self.seed = seed
         self._labels = source.labels
-        self._digits = F.interpolate(
-            source.images,
-            size=(digit_size, digit_size),
-            mode="bilinear",
-            align_corners=False,
-        )[:, 0].numpy()
+        self._digits = source.images[:, 0].numpy()
 
     def draw(self, epoch: int = 0) -> Scenes:
         """Draw all scenes of an epoch at once.

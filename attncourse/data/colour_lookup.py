@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from attncourse.data.digits import digits
 from attncourse.data.scenes import Scenes
+from attncourse.data.strokes import stroke_digits
 
 SIDE = 8  # pixels of a digit
 GRID = 3  # digits in a row of the scene
@@ -27,10 +27,11 @@ class ColourLookup:
     count
         Scenes in one epoch.
     split
-        ``"train"``, ``"validation"`` (both out of the training digits) or
-        ``"test"``. They share no digit.
+        ``"train"``, ``"validation"`` or ``"test"``. They share no digit.
     seed
         Two seeds give two unrelated sequences of epochs.
+    strokes
+        The digits used, as for :class:`ClutteredDigits`.
 
     Raises
     ------
@@ -39,24 +40,24 @@ class ColourLookup:
     """
 
     def __init__(
-        self, count: int, *, split: str = "train", seed: int = 0
+        self,
+        count: int,
+        *,
+        split: str = "train",
+        seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}")
-        source = digits("test" if split == "test" else "train")
-        kept = {
-            "train": slice(TRAINING_DIGITS),
-            "validation": slice(TRAINING_DIGITS, None),
-            "test": slice(None),
-        }[split]
-        labels = source.labels[kept]
+        source = _digits_of(strokes, split)
+        labels = source.labels
         self.count = count
         self.split = split
         self.seed = seed
         self._order = labels.argsort()
-        self._digits = source.images[kept][self._order, 0].numpy()
+        self._digits = source.images[self._order, 0].numpy()
         self._sizes = labels.bincount(minlength=10).numpy()
 
     def draw(self, epoch: int = 0) -> Scenes:
@@ -92,6 +93,17 @@ class ColourLookup:
             torch.from_numpy(_canvas(mask)),
             self._order[used[scene, match]],
         )
+
+
+def _digits_of(strokes: str, split: str) -> Scenes:
+    """The digits of a split; the small ones have no validation digits."""
+    if strokes == "mnist" or split == "test":
+        return stroke_digits(strokes, split, SIDE)
+    kept = torch.arange(TRAINING_DIGITS)
+    training = stroke_digits(strokes, "train", SIDE)
+    if split == "validation":
+        kept = torch.arange(TRAINING_DIGITS, len(training.labels))
+    return training.pick(kept)
 
 
 def _canvas(cells: np.ndarray) -> np.ndarray:

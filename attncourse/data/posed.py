@@ -6,11 +6,11 @@ from torch import Tensor
 
 from attncourse.attention.sampling import affine_sample
 from attncourse.attention.spatial_transformer import similarity
-from attncourse.data.digits import digits
 from attncourse.data.scenes import Scenes
+from attncourse.data.strokes import stroke_digits
 
 CANVAS = 40
-PIECE = 3  # side of a fragment, in pixels of the 8 x 8 digit
+FRAGMENT_SHARE = 3 / 8  # of the digit's side
 
 
 class PosedDigits:
@@ -18,8 +18,8 @@ class PosedDigits:
 
     Side, angle and location are uniform; the digit's box, turned with it, lies
     on the canvas as a whole and is the mask. Fragments, if any, are
-    squares of 3 x 3 pixels out of other 8 x 8 digits of the same split, in
-    poses of their own, below the box.
+    squares of 3/8 of the side out of other digits of the same split, in poses
+    of their own, below the box.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class PosedDigits:
         Whether the digit stands in the middle.
     fragments
         Pieces of clutter in each scene.
-    split, seed
-        As for `ClutteredDigits`.
+    split, seed, strokes
+        As for :class:`ClutteredDigits`.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class PosedDigits:
         fragments: int = 0,
         split: str = "train",
         seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         self.count = count
         self.turn = turn
@@ -55,6 +56,7 @@ class PosedDigits:
         self.fragments = fragments
         self.split = split
         self.seed = seed
+        self.strokes = strokes
 
     def draw(self, epoch: int = 0) -> Scenes:
         """All scenes of an epoch."""
@@ -64,10 +66,11 @@ class PosedDigits:
         self, epoch: int = 0
     ) -> tuple[Scenes, Float[Tensor, "count 2 3"]]:
         """Scenes, and the matrices from the canvas to the digit."""
-        source = digits(self.split)
+        source = stroke_digits(self.strokes, self.split)
         test = int(self.split == "test")
+        validation = int(self.split == "validation")
         random = torch.Generator().manual_seed(
-            ((self.seed * 2 + test) << 20) + epoch
+            (validation << 60) + ((self.seed * 2 + test) << 20) + epoch
         )
         total, size = len(source.labels), (CANVAS, CANVAS)
         shown = torch.randint(total, (self.count,), generator=random)
@@ -79,7 +82,7 @@ class PosedDigits:
         for _ in range(self.fragments):
             step = torch.randint(1, total, (self.count,), generator=random)
             other = source.images[(shown + step) % total]
-            piece = other * self._windows(random)
+            piece = other * self._windows(random, other.shape[-1])
             placed = affine_sample(piece, self._poses(random), size)
             clutter = torch.maximum(clutter, placed)
         digit = affine_sample(source.images[shown], pose, size)
@@ -101,11 +104,14 @@ class PosedDigits:
         return inverted(placed)
 
     def _windows(
-        self, random: torch.Generator
-    ) -> Float[Tensor, "count 1 8 8"]:
-        corner = torch.randint(9 - PIECE, (2, self.count, 1), generator=random)
-        index = torch.arange(8)
-        rows, columns = ((index >= corner) & (index < corner + PIECE)).float()
+        self, random: torch.Generator, side: int
+    ) -> Float[Tensor, "count 1 side side"]:
+        piece = round(FRAGMENT_SHARE * side)
+        corner = torch.randint(
+            side + 1 - piece, (2, self.count, 1), generator=random
+        )
+        index = torch.arange(side)
+        rows, columns = ((index >= corner) & (index < corner + piece)).float()
         window: Tensor = rows[:, None, :, None] * columns[:, None, None]
         return window
 

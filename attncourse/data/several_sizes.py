@@ -22,8 +22,8 @@ class SizedDigits:
         Scenes in an epoch; as many of each size, up to rounding.
     sizes
         Sides of the digit in pixels.
-    split, seed
-        As of :class:`~attncourse.data.ClutteredDigits`.
+    split, seed, strokes
+        As for :class:`ClutteredDigits`.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class SizedDigits:
         sizes: tuple[int, ...] = (12, 16, 20, 24, 28, 32),
         split: str = "train",
         seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         shares = [
             count // len(sizes) + (rank < count % len(sizes))
@@ -46,6 +47,7 @@ class SizedDigits:
                 fragments=4,
                 split=split,
                 seed=seed * 100 + size,
+                strokes=strokes,
             )
             for size, share in zip(sizes, shares, strict=True)
         ]
@@ -66,10 +68,8 @@ class SeveralSizes:
     ----------
     count
         Scenes in one epoch, divisible by three.
-    split
-        ``"train"`` or ``"test"``.
-    seed
-        Two seeds give two unrelated sequences of epochs.
+    split, seed, strokes
+        As for :class:`ClutteredDigits`.
 
     Raises
     ------
@@ -81,7 +81,12 @@ class SeveralSizes:
     SIZES: ClassVar[tuple[int, ...]] = (12, 16, 24)
 
     def __init__(
-        self, count: int, *, split: str = "train", seed: int = 0
+        self,
+        count: int,
+        *,
+        split: str = "train",
+        seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         if count % len(self.SIZES):
             raise ValueError(
@@ -95,6 +100,7 @@ class SeveralSizes:
                 fragments=(self.CANVAS // side) ** 2,
                 split=split,
                 seed=len(self.SIZES) * seed + rank,
+                strokes=strokes,
             )
             for rank, side in enumerate(self.SIZES)
         }
@@ -113,10 +119,8 @@ class GrowingDigits:
     ----------
     count
         Scenes in one epoch, a multiple of five.
-    split
-        ``"train"`` or ``"test"``.
-    seed
-        Two seeds give two unrelated sequences of epochs.
+    split, seed, strokes
+        As for :class:`ClutteredDigits`.
 
     Raises
     ------
@@ -128,7 +132,12 @@ class GrowingDigits:
     SIZES: ClassVar[tuple[int, ...]] = (10, 14, 18, 22, 26)
 
     def __init__(
-        self, count: int, *, split: str = "train", seed: int = 0
+        self,
+        count: int,
+        *,
+        split: str = "train",
+        seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         if count < 1 or count % len(self.SIZES):
             raise ValueError(
@@ -144,6 +153,7 @@ class GrowingDigits:
                 fragments=0,
                 split=split,
                 seed=seed,
+                strokes=strokes,
             )
             for size in self.SIZES
         ]

@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from attncourse.data.digits import digits
 from attncourse.data.scenes import Scenes
+from attncourse.data.strokes import stroke_digits
 
 SIDE = 8  # pixels of a digit
 GRID = 5  # cells in a row of the scene
 CELLS = GRID**2
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "validation")
 
 
 class TwoDigits:
@@ -24,24 +24,32 @@ class TwoDigits:
     count
         Scenes in one epoch.
     split
-        ``"train"`` or ``"test"``. They share no digit.
+        ``"train"``, ``"test"`` or, where the strokes are those of MNIST,
+        ``"validation"``. They share no digit.
     seed
         Two seeds give two unrelated sequences of epochs.
+    strokes
+        The digits used, as for :class:`ClutteredDigits`.
 
     Raises
     ------
     ValueError
-        If ``split`` is neither or ``count`` is below one.
+        If ``split`` is none of them or ``count`` is below one.
     """
 
     def __init__(
-        self, count: int, *, split: str = "train", seed: int = 0
+        self,
+        count: int,
+        *,
+        split: str = "train",
+        seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}")
-        source = digits(split)
+        source = stroke_digits(strokes, split, SIDE)
         self.count = count
         self.split = split
         self.seed = seed

@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from attncourse.data.digits import digits
 from attncourse.data.photos import photo
+from attncourse.data.strokes import stroke_digits
 
 SIZE = 64
 OBJECT = 16  # pixels
 SLOTS = 4  # objects in a scene: two digits, two blobs
 TEXTURES = ("brick", "grass", "gravel")
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "validation")
 BLUR = 4.0  # pixels; a standard deviation of where an object is looked at
 
 
@@ -55,7 +55,8 @@ class ViewedDigits:
     tenth anywhere, and the rest on the objects. A digit is looked at
     ``preference`` times as often as a blob of colour, however bright the
     blob is. Digits and textures of the training scenes do not occur in the
-    test scenes; textures are split by the part of the photograph.
+    test scenes; textures are split by the part of the photograph. Validation
+    scenes have digits of their own on textures of the training scenes.
 
     Parameters
     ----------
@@ -68,9 +69,12 @@ class ViewedDigits:
     looks
         Fixations in each half of the observers.
     split
-        ``"train"`` or ``"test"``.
+        ``"train"``, ``"test"`` or, where the strokes are those of MNIST,
+        ``"validation"``.
     seed
         Two seeds give two unrelated sets of scenes.
+    strokes
+        The digits used, as for :class:`ClutteredDigits`.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class ViewedDigits:
         looks: int = 45,
         split: str = "train",
         seed: int = 0,
+        strokes: str = "8x8",
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -103,6 +108,7 @@ class ViewedDigits:
         self.looks = looks
         self.split = split
         self.seed = seed
+        self._digits = stroke_digits(strokes, split, OBJECT).images[:, 0]
 
     def draw(self, epoch: int = 0) -> Viewed:
         """Draw all scenes of an epoch at once."""
@@ -110,7 +116,7 @@ class ViewedDigits:
             [self.seed, epoch, SPLITS.index(self.split)]
         )
         images = _textures(rng, self.count, self.split)
-        ink, shown = _objects(rng, self.count, self.split)
+        ink, shown = _objects(rng, self.count, self._digits.numpy())
         rows, columns = _corners(rng, self.count)
         boxes = np.zeros((self.count, SLOTS, SIZE, SIZE), np.bool_)
         scene = np.arange(self.count)[:, None, None]
@@ -194,7 +200,7 @@ def _textures(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
             0
         ].numpy()
         cut = int(0.6 * half.shape[1])
-        crops.append(half[:, :cut] if split == "train" else half[:, cut:])
+        crops.append(half[:, cut:] if split == "test" else half[:, :cut])
     images = np.empty((count, 3, SIZE, SIZE))
     chosen = rng.integers(len(crops), size=count)
     for i, which in enumerate(chosen):
@@ -206,18 +212,12 @@ def _textures(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
 
 
 def _objects(
-    rng: np.random.Generator, count: int, split: str
+    rng: np.random.Generator, count: int, source: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two digits and two blobs, and which digits they are.
 
     Opacity (count, SLOTS, OBJECT, OBJECT) and indices (count, 2).
     """
-    source = F.interpolate(
-        digits(split).images,
-        size=(OBJECT, OBJECT),
-        mode="bilinear",
-        align_corners=False,
-    )[:, 0].numpy()
     ink = np.empty((count, SLOTS, OBJECT, OBJECT))
     shown = rng.integers(len(source), size=(count, 2))
     ink[:, :2] = source[shown]
