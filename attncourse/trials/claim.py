@@ -7,20 +7,26 @@ from importlib import import_module
 from math import asin, atanh, pi, sin, sqrt, tanh
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from attncourse.metrics import Interval, t_interval
 from attncourse.trials import claims as folder
 from attncourse.trials.budget import Budget
 from attncourse.trials.record import Record, read, results_folder
+from attncourse.trials.rule import Kind, Word
 from attncourse.trials.runs import Trial, Variant, run_trials
+from attncourse.trials.statements import Finding, Statement, seconds
 
 ACCURACY = "share of the test scenes that are answered right"
 MASS = "share of the map inside the ground-truth mask"
 POINTING = "share of maps whose largest value lies inside the mask"
 """What the metrics of :func:`attncourse.trials.evaluate` are."""
 
-Kind = Literal["number", "correlation", "share"]
+ONE_POINT = 0.01
+"""The unit of an effect that only had to be above zero."""
+
 _SCALES: dict[Kind, tuple[Callable[[float], float], ...]] = {
     "number": (float, float),
     "correlation": (atanh, tanh),
@@ -51,14 +57,16 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """A statement that an interval can support or refute.
+class Prediction(Statement):
+    """A statement under the rule of 21 November 2026.
 
-    The interval is that of the mean of `metric` of `variant` over the seeds,
-    or of its paired difference from `against`. Where a variant stands alone,
-    `kind` keeps the bounds of a correlation between -1 and 1 and those of a
-    share between 0 and 1: they are computed on Fisher's z (the inverse
-    hyperbolic tangent) or on the arcsine of the root, and brought back.
+    It goes when the last claim has moved to :class:`~.statements.Gain` and
+    the others. The interval is Student's over the seeds alone, of the mean
+    of `metric` of `variant` or of its paired difference from `against`, and
+    has to lie above `above`. Where a variant stands alone, `kind` keeps the
+    bounds of a correlation between -1 and 1 and those of a share between 0
+    and 1: they are computed on Fisher's z (the inverse hyperbolic tangent)
+    or on the arcsine of the root, and brought back.
     """
 
     statement: str
@@ -75,51 +83,62 @@ class Prediction:
             )
 
     @property
-    def quantity(self) -> str:
-        """What is measured, in words."""
-        quantity = f"{self.metric} of {self.variant}"
-        if self.against is not None:
-            quantity += f" minus {self.against}"
-        return quantity
+    def variants(self) -> tuple[str, ...]:
+        """The variant, and the one that it is compared with."""
+        theirs = () if self.against is None else (self.against,)
+        return self.variant, *theirs
 
     @property
-    def rule(self) -> str:
-        """What decides, in words."""
-        return (
-            f"supported if the whole corrected interval of {self.quantity} "
-            f"is above {self.above:g}, refuted if it is below, else not "
-            f"settled"
+    def metrics(self) -> tuple[str, ...]:
+        """The one that is measured."""
+        return (self.metric,)
+
+    @property
+    def quantity(self) -> str:
+        """What is measured, in words."""
+        return " minus ".join(
+            (f"{self.metric} of {self.variant}", *self.variants[1:])
         )
 
-    def interval(self, record: Record) -> Interval:
-        """The interval that decides: Student's, at the level of the record."""
+    @property
+    def needs(self) -> str:
+        """How the interval has to lie, in words."""
+        return f"above {self.above:g}"
+
+    def find(self, record: Record, level: float | None = None) -> Finding:
+        """Return what a record says, by default at its own level."""
+        level = record.level if level is None else level
+        interval = self._interval(record, level)
+        word: Word = "not settled"
+        if interval.low > self.above:
+            word = "supported"
+        elif interval.high < self.above:
+            word = "refuted"
+        values, *theirs = (
+            np.array(record.variants[name].metrics[self.metric])
+            for name in self.variants
+        )
+        return Finding(
+            word=word,
+            interval=interval,
+            needed=self.above,
+            margin=abs(self.above) or ONE_POINT,
+            table=sum((-each for each in theirs), values)[:, None],
+            signed=self.against is not None,
+            level=level,
+            seconds=seconds(record, self.variants),
+        )
+
+    def _interval(self, record: Record, level: float) -> Interval:
         values = record.variants[self.variant].metrics[self.metric]
         if self.against is not None:
             against = record.variants[self.against].metrics[self.metric]
-            return t_interval(values, against, level=record.level)
+            return t_interval(values, against, level=level)
         scale, back = _SCALES[self.kind]
         scaled = [scale(value) for value in values]
         zeros = [0.0] * len(values)
-        _, low, high = t_interval(scaled, zeros, level=record.level)
+        _, low, high = t_interval(scaled, zeros, level=level)
         return Interval(values.mean, back(low), back(high))
-
-    def effect(self, record: Record) -> str:
-        """The interval in words, such as +0.326 (+0.281 to +0.371)."""
-        form = ".3f" if self.against is None else "+.3f"
-        mean, low, high = (format(x, form) for x in self.interval(record))
-        text = f"{mean} ({low} to {high})"
-        return text.replace(" ", "\N{NO-BREAK SPACE}").replace(
-            "-", "\N{MINUS SIGN}"
-        )
-
-    def verdict(self, record: Record) -> str:
-        """Return `supported`, `refuted` or `not settled`."""
-        interval = self.interval(record)
-        if interval.low > self.above:
-            return "supported"
-        if interval.high < self.above:
-            return "refuted"
-        return "not settled"
 
 
 def gain(
@@ -160,6 +179,12 @@ class Claim:
         Written before the trial is run. The first decides the verdict on
         the claim; the others are further statements of the same trial, which
         the correction for many claims does not count.
+    family
+        Number of claims that the interval is corrected for; None, as long as
+        a claim has the form of November, for all there are.
+    earlier
+        What decided the record that was made under the rule of November; it
+        goes with that record.
     would_change
         Which result or setting would change the verdict.
     lesson
@@ -176,11 +201,13 @@ class Claim:
     run: BudgetedRun
     example: tuple[int, ...]
     metrics: Mapping[str, str]
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[Statement, ...]
     would_change: str
     lesson: str
     quick: Profile
     full: Profile
+    family: int | None = None
+    earlier: Prediction | None = None
 
     def profile(self, name: str) -> Profile:
         """Return one of the two sizes by its name."""
@@ -189,9 +216,15 @@ class Claim:
             raise ValueError(f"profile must be quick or full, got {name!r}")
         return profiles[name]
 
-    def verdict(self, record: Record) -> str:
+    def decider(self, record: Record) -> Statement:
+        """Return the prediction that decides a record."""
+        if self.earlier is not None and of_november(record):
+            return self.earlier
+        return self.predictions[0]
+
+    def verdict(self, record: Record) -> Word:
         """Return the verdict on the claim, that of its first prediction."""
-        return self.predictions[0].verdict(record)
+        return self.decider(record).verdict(record)
 
 
 @dataclass(frozen=True)
@@ -201,18 +234,19 @@ class Verdict:
     Attributes
     ----------
     word
-        ``"supported"``, ``"refuted"`` or ``"not settled"``.
+        One of the rule's, such as ``"supported"`` or ``"not settled"``.
     statement
         The prediction that decides.
     margin
-        What the whole interval has to be above.
+        The smallest difference worth having; under the rule of November,
+        what the whole interval had to be above.
     interval
         Mean and bounds at the corrected level.
     effect
         The same in words, such as +0.326 (+0.281 to +0.371).
     """
 
-    word: str
+    word: Word
     statement: str
     margin: float
     interval: Interval
@@ -231,14 +265,21 @@ def verdict(name: str, results: Path | None = None) -> Verdict:
     """
     case = claim(name)
     record = load(name, results)
-    deciding = case.predictions[0]
+    deciding = case.decider(record)
+    found = deciding.find(record)
+    old = isinstance(deciding, Prediction)
     return Verdict(
-        word=case.verdict(record),
+        word=found.word,
         statement=deciding.statement,
-        margin=deciding.above,
-        interval=deciding.interval(record),
-        effect=deciding.effect(record),
+        margin=found.needed if old else found.margin,
+        interval=found.interval,
+        effect=found.effect,
     )
+
+
+def of_november(record: Record) -> bool:
+    """Whether a record was made under the rule of 21 November 2026."""
+    return getattr(record, "schema", 4) < 5
 
 
 def claims() -> list[str]:
@@ -341,7 +382,7 @@ def _trial(name: str, profile: str, seeds: int | None) -> Trial:
         ),
         profile=profile,
         settings=asdict(size.budget),
-        family=len(_files()),
+        family=case.family or len(_files()),
     )
 
 

@@ -109,6 +109,14 @@ class Statement(ABC):
     def needs(self) -> str:
         """How the interval has to lie, in words."""
 
+    @property
+    def rule(self) -> str:
+        """What decides, in words."""
+        return (
+            f"supported if the whole interval of {self.quantity} is "
+            f"{self.needs}, refuted if it is below, else not settled"
+        )
+
     @abstractmethod
     def find(self, record: Record, level: float | None = None) -> Finding:
         """Return what a record says, by default at its own level."""
@@ -225,7 +233,7 @@ class _Difference(Statement):
             table=min(tables, key=lambda table: float(table.mean())),
             signed=True,
             level=level,
-            seconds=_seconds(record, self.variants),
+            seconds=seconds(record, self.variants),
         )
 
     @abstractmethod
@@ -247,6 +255,13 @@ class Gain(_Difference):
     @property
     def needs(self) -> str:
         return "above the margin"
+
+    @property
+    def rule(self) -> str:
+        return (
+            f"{super().rule}, unless it is above zero and holds the margin: "
+            f"real, perhaps small"
+        )
 
     def word(self, interval: Interval, margin: float) -> Word:
         return gain_word(interval, margin)
@@ -334,7 +349,7 @@ class Above(Statement):
             table=table,
             signed=False,
             level=level,
-            seconds=_seconds(record, self.variants),
+            seconds=seconds(record, self.variants),
         )
 
 
@@ -366,6 +381,14 @@ class All(Statement):
     @property
     def needs(self) -> str:
         return "; ".join(each.needs for each in self.members)
+
+    @property
+    def rule(self) -> str:
+        each = "; ".join(each.rule for each in self.members)
+        return (
+            f"supported if each of these is, refuted if one is by a wider "
+            f"interval, else not settled: {each}"
+        )
 
     def find(self, record: Record, level: float | None = None) -> Finding:
         level = record.level if level is None else level
@@ -399,6 +422,7 @@ def _interval(table: np.ndarray, level: float) -> Interval:
     return t_interval(table[:, 0], np.zeros(len(table)), level=level)
 
 
-def _seconds(record: Record, variants: tuple[str, ...]) -> float:
+def seconds(record: Record, variants: tuple[str, ...]) -> float:
+    """Return what a seed of these variants took."""
     spent = [record.variants[name].seconds for name in variants]
     return sum(sum(each) / len(each) for each in spent)
