@@ -315,8 +315,8 @@ def rotary(answer: Any) -> None:
     pairs, before = yours.view(5, 3, 2), tokens.view(5, 3, 2)
     if not close(pairs.norm(dim=2), before.norm(dim=2)):
         raise Mistake(
-            "Entries 2k and 2k + 1 should form a pair; you pair others, such "
-            "as k and k + d/2, or put them back in another order."
+            "Entries 2m and 2m + 1 should form a pair; you pair others, such "
+            "as m and m + d/2, or put them back in another order."
         )
     _expect_angles(answer)
     again = answer(answer(tokens, positions), -positions)
@@ -346,12 +346,12 @@ def _expect_angles(answer: Any) -> None:
         )
     if close(steps, count / 2):
         raise Mistake(
-            "The exponent is -2k/d, with k the number of the pair; yours "
+            "The exponent is -2m/d, with m the number of the pair; yours "
             "falls half as fast."
         )
     if not close(steps, count) or (angles < 0).any():
         raise Mistake(
-            "At position 1 pair k should turn by 10000^(-2k/d); with "
+            "At position 1 pair m should turn by 10000^(-2m/d); with "
             f"d = {dim} yours turn by "
             f"{', '.join(f'{angle:.4f}' for angle in angles)}."
         )
