@@ -22,6 +22,7 @@ Word = Literal[
     "refuted",
     "real, perhaps small",
     "not settled",
+    "no verdict: still learning",
 ]
 """Everything that a verdict can be."""
 
@@ -114,6 +115,14 @@ def word_of_all(at_level: Sequence[Word], widened: Sequence[Word]) -> Word:
     if any(refuted(word) for word in widened):
         return "refuted"
     return "not settled"
+
+
+def learning(plateau: bool | None, word: Word) -> Word:
+    """Withhold the word where longer training would still have helped.
+
+    `plateau` is None where nobody asked.
+    """
+    return "no verdict: still learning" if plateau is False else word
 
 
 def refuted(word: Word) -> bool:

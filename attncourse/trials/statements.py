@@ -64,6 +64,15 @@ class Finding:
         mean, low, high = (format(x, form) for x in self.interval)
         return typeset(f"{mean} ({low} to {high})")
 
+    @property
+    def nothing(self) -> float:
+        """The value without any effect."""
+        return 0.0 if self.signed else self.needed - self.margin
+
+    def in_margins(self, value: float) -> float:
+        """Return how many margins a value is from no effect."""
+        return (value - self.nothing) / self.margin
+
     def to_spare(self, end: str = "mean") -> float:
         """Mean or an end of the interval above what is needed, in margins."""
         return (getattr(self.interval, end) - self.needed) / self.margin
