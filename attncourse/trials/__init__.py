@@ -15,7 +15,6 @@ from attncourse.trials.claim import (
     claim,
     claims,
     load,
-    run_claims,
     verdict,
 )
 from attncourse.trials.loop import (
@@ -32,18 +31,24 @@ from attncourse.trials.maps import (
     uniform_map,
     with_map_replaced,
 )
-from attncourse.trials.record import Record, Series, Time, VariantResult
+from attncourse.trials.pilots import Pilot
+from attncourse.trials.record import Curve, Record, Series, Time, VariantResult
+from attncourse.trials.running import network, run_claims, run_pilots
 from attncourse.trials.runs import Trial, Variant, run_trials
+from attncourse.trials.scores import Scores, in_blocks, score
 
 __all__ = [
     "Budget",
     "Claim",
     "ClassActivation",
+    "Curve",
     "History",
+    "Pilot",
     "Prediction",
     "Profile",
     "Record",
     "ReplacedMap",
+    "Scores",
     "Series",
     "Time",
     "Trial",
@@ -55,9 +60,13 @@ __all__ = [
     "classification",
     "evaluate",
     "fit",
+    "in_blocks",
     "load",
+    "network",
     "run_claims",
+    "run_pilots",
     "run_trials",
+    "score",
     "shuffled_map",
     "training_on",
     "uniform_map",

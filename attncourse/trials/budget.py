@@ -1,6 +1,7 @@
 """What one run may spend, and training within it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
@@ -16,13 +17,24 @@ from attncourse.trials.loop import (
 
 @dataclass(frozen=True)
 class Budget:
-    """What one run may spend: scenes per epoch, epochs and so on."""
+    """What one run may spend: scenes per epoch, epochs and so on.
+
+    Attributes
+    ----------
+    scenes, epochs, batch_size, lr
+        Of the training; see :func:`fit`.
+    test_scenes
+        Scenes that the trained network is scored on.
+    split
+        Where they come from: a pilot never sees the test images.
+    """
 
     scenes: int = 4000
     epochs: int = 6
     test_scenes: int = 2000
     batch_size: int = 64
     lr: float = 4e-3
+    split: Literal["validation", "test"] = "test"
 
     def fit(
         self,
@@ -32,7 +44,7 @@ class Budget:
         seed: int,
         loss: Loss = classification,
     ) -> History:
-        """Train with these numbers and no progress bar; see :func:`fit`."""
+        """Train fast, with these numbers and no bar; see :func:`fit`."""
         return fit(
             model,
             scenes,
@@ -42,4 +54,5 @@ class Budget:
             seed=seed,
             progress=False,
             loss=loss,
+            fast=True,
         )

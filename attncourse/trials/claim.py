@@ -1,8 +1,7 @@
 """A claim: what is said, how it is tried, and what would refute it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib import import_module
 from math import asin, atanh, pi, sin, sqrt, tanh
 from pathlib import Path
@@ -14,9 +13,10 @@ import numpy as np
 from attncourse.metrics import Interval, t_interval
 from attncourse.trials import claims as folder
 from attncourse.trials.budget import Budget
-from attncourse.trials.record import Record, read, results_folder
+from attncourse.trials.record import OLD_SCHEMA, Record, read
 from attncourse.trials.rule import Kind, Word
-from attncourse.trials.runs import Trial, Variant, run_trials
+from attncourse.trials.runs import Variant
+from attncourse.trials.scores import Scores
 from attncourse.trials.statements import Finding, Statement, seconds
 
 ACCURACY = "share of the test scenes that are answered right"
@@ -44,8 +44,11 @@ class BudgetedRun(Protocol):
 
     def __call__(
         self, variant: str, seed: int, budget: Budget
-    ) -> dict[str, float]:
-        """Train one variant with one seed and return its metrics."""
+    ) -> Scores | dict[str, float]:
+        """Train one variant with one seed and return its scores.
+
+        Metrics alone are enough for a claim of the old form.
+        """
 
 
 @dataclass(frozen=True)
@@ -279,7 +282,7 @@ def verdict(name: str, results: Path | None = None) -> Verdict:
 
 def of_november(record: Record) -> bool:
     """Whether a record was made under the rule of 21 November 2026."""
-    return getattr(record, "schema", 4) < 5
+    return record.schema == OLD_SCHEMA
 
 
 def claims() -> list[str]:
@@ -331,58 +334,6 @@ def load(name: str, results: Path | None = None) -> Record:
             else variant
             for key, variant in record.variants.items()
         },
-    )
-
-
-def run_claims(
-    names: Sequence[str],
-    *,
-    profile: str = "full",
-    seeds: int | None = None,
-    results: Path | None = None,
-    progress: bool = True,
-    workers: int | None = None,
-    backend: str = "local",
-    address: str | None = None,
-    gpus: float = 0.0,
-) -> list[Record]:
-    """Try claims and write their records; see :func:`run_trials`.
-
-    The records of the quick profile do not replace those of the book: by
-    default they go to `book/results/.quick`.
-    """
-    folder = results_folder() if results is None else results
-    quick = results is None and profile == "quick"
-    return run_trials(
-        [_trial(name, profile, seeds) for name in names],
-        results=folder / ".quick" if quick else folder,
-        parts=folder / ".partial",
-        progress=progress,
-        workers=workers,
-        backend=backend,
-        address=address,
-        gpus=gpus,
-    )
-
-
-def _trial(name: str, profile: str, seeds: int | None) -> Trial:
-    case = claim(name)
-    size = case.profile(profile)
-    count = size.seeds if seeds is None else seeds
-    return Trial(
-        name=name,
-        run=partial(case.run, budget=size.budget),
-        variants=case.variants,
-        control=case.control,
-        seeds=range(count),
-        example=case.example,
-        command=(
-            f"python -m attncourse trials run {name} "
-            f"--profile {profile} --seeds {count}"
-        ),
-        profile=profile,
-        settings=asdict(size.budget),
-        family=case.family or len(_files()),
     )
 
 

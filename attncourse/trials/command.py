@@ -4,16 +4,21 @@ import re
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from attncourse.trials.claim import claim, claims, load, run_claims
+from attncourse.trials.claim import claim, claims, load
+from attncourse.trials.pilots import Pilot
 from attncourse.trials.provenance import code_digest
 from attncourse.trials.record import Record, recorded
+from attncourse.trials.running import run_claims, run_pilots
 
 EPILOG = """\
 examples:
   python -m attncourse trials list
   python -m attncourse trials show close-looks
   python -m attncourse trials run close-looks --seeds 10
+  python -m attncourse trials pilot se-gain
+  python -m attncourse trials run --all --only-stale
   python -m attncourse trials run --all --profile quick
   python -m attncourse trials run --all --backend ray --address auto
 
@@ -51,9 +56,49 @@ def _parser() -> ArgumentParser:
     )
     show.add_argument("name", metavar="NAME")
     show.set_defaults(action=_show)
+    place = ArgumentParser(add_help=False)
+    place.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes, one torch thread each (default: all processors)",
+    )
+    place.add_argument(
+        "--device",
+        help="where networks are trained on this machine, such as cuda",
+    )
+    place.add_argument(
+        "--backend",
+        choices=["local", "ray"],
+        default="local",
+        help="where the runs happen (default: local)",
+    )
+    place.add_argument(
+        "--address",
+        help="Ray cluster to join (default: RAY_ADDRESS, or a new one)",
+    )
+    place.add_argument(
+        "--gpus",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of a GPU for each run on the cluster (default: 0)",
+    )
+    pilot = actions.add_parser(
+        "pilot",
+        parents=[shared, place],
+        help="fix learning rates, epochs and seeds of claims",
+        description=(
+            "Train every variant at three learning rates, then for longer "
+            "until that gains nothing, on validation scenes and two seeds. "
+            "What it fixes is what a full run follows."
+        ),
+    )
+    pilot.add_argument("names", metavar="NAME", nargs="+")
+    pilot.set_defaults(action=_pilot)
     run = actions.add_parser(
         "run",
-        parents=[shared],
+        parents=[shared, place],
         help="try claims and write their records",
         description=(
             "Try claims and write their records. Those of the quick profile "
@@ -69,7 +114,7 @@ def _parser() -> ArgumentParser:
         "--seeds",
         type=int,
         metavar="N",
-        help="run seeds 0 to N-1 (default: as the profile says)",
+        help="number of seeds, where no pilot fixes it",
     )
     run.add_argument(
         "--profile",
@@ -78,27 +123,9 @@ def _parser() -> ArgumentParser:
         help="size of the trial (default: full)",
     )
     run.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="processes, one torch thread each (default: all processors)",
-    )
-    run.add_argument(
-        "--backend",
-        choices=["local", "ray"],
-        default="local",
-        help="where the runs happen (default: local)",
-    )
-    run.add_argument(
-        "--address",
-        help="Ray cluster to join (default: RAY_ADDRESS, or a new one)",
-    )
-    run.add_argument(
-        "--gpus",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="share of a GPU for each run on the cluster (default: 0)",
+        "--only-stale",
+        action="store_true",
+        help="leave out records that a new run would write again",
     )
     run.set_defaults(action=_run)
     return parser
@@ -141,11 +168,9 @@ def _run(options: Namespace) -> int:
         names,
         profile=options.profile,
         seeds=options.seeds,
+        only_stale=options.only_stale,
         results=options.results,
-        workers=options.workers,
-        backend=options.backend,
-        address=options.address,
-        gpus=options.gpus,
+        **_place(options),
     )
     if options.all:
         for record in records:
@@ -155,6 +180,36 @@ def _run(options: Namespace) -> int:
     for record in records:
         _report(record)
     return 0
+
+
+def _pilot(options: Namespace) -> int:
+    for pilot in run_pilots(
+        options.names, results=options.results, **_place(options)
+    ):
+        _report_pilot(pilot)
+    return 0
+
+
+def _place(options: Namespace) -> dict[str, Any]:
+    names = "workers", "device", "backend", "address", "gpus"
+    return {name: getattr(options, name) for name in names}
+
+
+def _report_pilot(pilot: Pilot) -> None:
+    print(f"{pilot.name}, {pilot.metric} on validation scenes:")
+    table = pilot.table()
+    for variant, rates in table.rates.items():
+        tried = ", ".join(f"{rate}: {x:.3f}" for rate, x in rates.items())
+        longer = ", ".join(
+            f"{epochs}: {x:.3f}"
+            for epochs, x in table.lengths[variant].items()
+        )
+        print(f"  {variant}: learning rates {tried}; epochs {longer}")
+    print(
+        f"{pilot.epochs} epochs, {'' if pilot.plateau else 'not yet '}a "
+        f"plateau; {len(pilot.trial_seeds)} seeds, where the margin asks for "
+        f"{pilot.needed}; {pilot.seconds:.0f} s of runs"
+    )
 
 
 def _report(record: Record) -> None:

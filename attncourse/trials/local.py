@@ -2,6 +2,7 @@
 
 import os
 import platform
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from time import perf_counter, time
@@ -11,13 +12,19 @@ import torch
 from joblib import Parallel, delayed
 
 from attncourse.trials.loop import training_on
+from attncourse.trials.networks import packed
 from attncourse.trials.provenance import hardware
+from attncourse.trials.scores import Scores
 
-Run = Callable[[str, int], dict[str, float]]
+Run = Callable[[str, int], Scores | dict[str, float]]
 
 
 class Outcome(NamedTuple):
-    """What one run gave, when and where."""
+    """What one run gave, when and where.
+
+    The `network` is base64 of its file, empty if the run has none, and None
+    if none was asked for.
+    """
 
     variant: str
     seed: int
@@ -27,41 +34,61 @@ class Outcome(NamedTuple):
     worker: str
     cpu: str
     gpu: str
+    blocks: dict[str, list[float]]
+    curve: dict[str, list[float]]
+    network: str | None
 
 
 Task = Callable[[], Outcome]
 
 
 def attempt(
-    run: Run, variant: str, seed: int, device: str | None = None
+    run: Run,
+    variant: str,
+    seed: int,
+    device: str | None = None,
+    keep: bool = False,
 ) -> Outcome:
     """Do one run on one torch thread; say which one failed, if it does.
 
-    With a `device` the networks are trained there.
+    With a `device` the networks are trained there; `keep` asks for the
+    trained network, if the run hands one over.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     started, start = time(), perf_counter()
     try:
         with training_on(device):
-            metrics = run(variant, seed)
-        for name, value in metrics.items():
+            scores = run(variant, seed)
+        if not isinstance(scores, Scores):
+            scores = Scores(scores)
+        for name, value in scores.metrics.items():
             if not isfinite(value):
                 raise ValueError(f"metric {name!r} is {value}")
+        seconds = perf_counter() - start
+        network = b""
+        if keep and scores.network is not None:
+            network = packed(scores.network)
     except Exception as error:
         raise RuntimeError(
             f"variant {variant!r}, seed {seed} failed: {error}"
         ) from error
     finally:
         torch.set_num_threads(threads)
+    history = scores.history
     return Outcome(
         variant=variant,
         seed=seed,
-        metrics=metrics,
-        seconds=perf_counter() - start,
+        metrics=scores.metrics,
+        seconds=seconds,
         started=started,
         worker=f"{platform.node()}:{os.getpid()}",
         **hardware(),
+        blocks=scores.blocks,
+        curve={"loss": [*history.loss], "accuracy": [*history.accuracy]}
+        if history is not None
+        else {},
+        network=b64encode(network).decode() if keep else None,
     )
 
 

@@ -85,7 +85,7 @@ def _counts(path: Path) -> bool:
     first = path.relative_to(_PACKAGE).parts[0]
     if first == "trials":
         return (
-            path.name in ("budget.py", "loop.py", "maps.py")
+            path.name in ("budget.py", "loop.py", "maps.py", "scores.py")
             or path.parent.name == "setups"
         )
     return first in _FOUNDATION

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isclose
 from pathlib import Path
@@ -20,8 +21,12 @@ from pydantic import (
 
 import attncourse
 from attncourse.metrics import Interval, paired_bootstrap
+from attncourse.trials.networks import keep, read_network
 
-SCHEMA = 4
+SCHEMA = 5
+OLD_SCHEMA = 4
+"""Of records without networks; it goes when the last claim has moved, and
+with it every default of `VariantResult` and `Record` below."""
 ERROR_RATE = 0.05
 """Chance that a family of intervals leaves out any of its true values."""
 _PACKAGE = Path(attncourse.__file__).parent
@@ -43,11 +48,42 @@ class Series(tuple[float, ...]):
 
 
 @dataclass(frozen=True)
+class Curve:
+    """What a training went through, one number per epoch."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+
+Table = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class VariantResult:
     """What one variant cost and what it gave.
 
-    `seconds` are those of each run, training and scoring on one thread. The
-    `label` is that of the claim file, else the variant's name.
+    Attributes
+    ----------
+    label
+        That of the claim file, else the variant's name.
+    parameters, multiply_adds
+        What it costs.
+    seconds
+        Of each run, training and scoring on one thread.
+    metrics
+        A number for each seed.
+    blocks
+        Of some metrics, a row for each seed: the mean in each block of test
+        images. A block is the same images in every run.
+    curves
+        Of the training of each seed, if it had one.
+    settings
+        In which it differs from the settings of the record: learning rate
+        and epochs, as its pilot chose them.
+    network
+        Digest of the file of its network, trained with the first seed.
     """
 
     label: str = field(compare=False)
@@ -55,6 +91,40 @@ class VariantResult:
     multiply_adds: int
     seconds: tuple[float, ...]
     metrics: dict[str, Series]
+    blocks: dict[str, Table] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
+    settings: dict[str, int | float] = field(default_factory=dict)
+    network: str = ""
+
+
+@dataclass(frozen=True)
+class PilotTable:
+    """What a pilot saw on validation scenes, and what was taken from it.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 of the file of the pilot.
+    metric
+        What its numbers are.
+    seeds
+        Of its runs; the numbers are means over them.
+    rates, lengths
+        For each variant, the metric at each learning rate, and then at each
+        number of epochs.
+    plateau
+        Whether doubling the epochs of the trial once more gained less than a
+        point for every variant.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    digest: str
+    metric: str
+    seeds: tuple[int, ...]
+    rates: dict[str, dict[str, float]]
+    lengths: dict[str, dict[str, float]]
+    plateau: bool
 
 
 @dataclass(frozen=True)
@@ -98,6 +168,13 @@ class Record:
     command: str
     time: Time
     date: str
+    pilot: PilotTable | None = None
+
+    @property
+    def schema(self) -> int:
+        """Number of the form in which it is stored."""
+        kept = any(variant.network for variant in self.variants.values())
+        return SCHEMA if kept else OLD_SCHEMA
 
     def difference(
         self, variant: str, metric: str, against: str | None = None
@@ -152,6 +229,7 @@ class Record:
                     }
                     for metric, series in variant.metrics.items()
                 },
+                **(_more(variant) if self.schema == SCHEMA else {}),
             }
             for name, variant in self.variants.items()
         }
@@ -167,7 +245,7 @@ class Record:
             for variant, metrics in self.differences.items()
         }
         data = {
-            "schema": SCHEMA,
+            "schema": self.schema,
             "name": self.name,
             "control": self.control,
             "level": self.level,
@@ -183,6 +261,9 @@ class Record:
             "time": asdict(self.time),
             "date": self.date,
         }
+        if self.schema == SCHEMA:
+            data["pilot"] = None if self.pilot is None else asdict(self.pilot)
+            return in_lines(data)
         text = json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False)
         return text + "\n"
 
@@ -208,8 +289,14 @@ class Record:
             "settings": kept.profile.settings,
             "hardware": vars(kept.hardware),
         }
-        del parts["number"]
-        return cls(**parts)
+        number = parts.pop("number")
+        record = cls(**parts)
+        if record.schema != number:
+            raise ValueError(
+                f"record: schema is {number}, but its networks are those of "
+                f"{record.schema}"
+            )
+        return record
 
 
 class _Part(BaseModel):
@@ -239,6 +326,10 @@ class _Variant(_Part):
     multiply_adds: int
     seconds: tuple[float, ...]
     metrics: dict[str, Annotated[_Series, AfterValidator(_Series.checked)]]
+    blocks: dict[str, Table] = {}
+    curves: tuple[Curve, ...] = ()
+    settings: dict[str, int | float] = {}
+    network: str = ""
 
 
 class _Profile(_Part):
@@ -255,7 +346,7 @@ class _Hardware(_Part):
 
 
 class _Kept(_Part):
-    number: Literal[4] = Field(alias="schema")
+    number: Literal[4, 5] = Field(alias="schema")
     name: str
     control: str
     level: float
@@ -270,6 +361,7 @@ class _Kept(_Part):
     command: str
     time: Time
     date: str
+    pilot: PilotTable | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> "_Kept":
@@ -292,12 +384,18 @@ class _Kept(_Part):
         for name, variant in variants.items():
             lists: dict[str, Any] = {"seconds": variant.seconds}
             lists |= variant.metrics
+            lists |= {
+                f"blocks.{m}": rows for m, rows in variant.blocks.items()
+            }
+            if variant.curves:
+                lists["curves"] = variant.curves
             for metric, values in lists.items():
                 if len(values) != len(seeds):
                     raise ValueError(
                         f"variants.{name}.{metric} has {len(values)} values "
                         f"for {len(seeds)} seeds"
                     )
+        self._whole()
         shared = variants[self.control].metrics.keys()
         needed = {
             name: shared & variant.metrics.keys()
@@ -318,6 +416,39 @@ class _Kept(_Part):
                         f"interval"
                     )
         return self
+
+    def _whole(self) -> None:
+        """Refuse blocks that differ in number, and a missing network."""
+        kept = [bool(variant.network) for variant in self.variants.values()]
+        if any(kept) and not all(kept):
+            raise ValueError("every variant must have a network, or none")
+        sizes = {
+            len(row)
+            for variant in self.variants.values()
+            for rows in variant.blocks.values()
+            for row in rows
+        }
+        if len(sizes) > 1:
+            raise ValueError(
+                f"blocks must be equally many everywhere, got {sorted(sizes)}"
+            )
+
+
+def _more(variant: VariantResult) -> dict[str, Any]:
+    """What a variant has beside what it had in the old form."""
+    return {
+        "blocks": variant.blocks,
+        "curves": [asdict(curve) for curve in variant.curves],
+        "settings": variant.settings,
+        "network": variant.network,
+    }
+
+
+def in_lines(data: object) -> str:
+    """JSON with every list of numbers on one line."""
+    text = json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False)
+    numbers = re.compile(r"\[[-+.0-9e,\s]+\]")
+    return numbers.sub(lambda found: " ".join(found[0].split()), text) + "\n"
 
 
 def _said(error: ValidationError) -> str:
@@ -344,10 +475,19 @@ def results_folder() -> Path:
     return checkout if checkout.is_dir() else Path("book", "results")
 
 
-def save(record: Record, results: Path | None = None) -> Path:
-    """Write a record beside its place, then put it there in one step."""
+def save(
+    record: Record,
+    results: Path | None = None,
+    networks: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write a record beside its place, then put it there in one step.
+
+    Its networks, by variant, come to lie in the folder `networks` beside it.
+    """
     folder = results_folder() if results is None else results
     path = folder / f"{record.name}.json"
+    if networks:
+        keep(record.name, networks, folder)
     write(path, record.to_json())
     return path
 
@@ -377,6 +517,8 @@ def recorded(results: Path | None = None) -> dict[str, Path]:
 def read(name: str, results: Path | None = None) -> Record:
     """Read a record as it stands, its variants labelled by their names.
 
+    The networks that it names must lie beside it.
+
     Raises
     ------
     FileNotFoundError
@@ -395,6 +537,9 @@ def read(name: str, results: Path | None = None) -> Record:
         record = Record.from_json(path.read_text("utf-8"))
         if record.name != name:
             raise ValueError(f"it is the record of {record.name!r}")
+        for variant, result in record.variants.items():
+            if result.network:
+                read_network(name, variant, result.network, path.parent)
     except ValueError as error:
         raise ValueError(
             f"{path.name} cannot be used as a record: {error}"

@@ -4,11 +4,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from base64 import b64decode
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -23,8 +31,11 @@ from attncourse.trials.local import (
     run_locally,
 )
 from attncourse.trials.loop import Loss, classification
+from attncourse.trials.networks import sha256
 from attncourse.trials.provenance import code_digest, versions
 from attncourse.trials.record import (
+    Curve,
+    PilotTable,
     Record,
     Series,
     Time,
@@ -73,9 +84,11 @@ class Trial:
     name
         Name of the record.
     run
-        Function from the name of a variant and a seed to the metrics; it must
-        depend on nothing else, and be defined at the top of its module or be
-        a `functools.partial` of such a function.
+        Function from the name of a variant and a seed to its
+        :class:`Scores`, or to its metrics alone; it must depend on nothing
+        else, and be defined at the top of its module or be a
+        `functools.partial` of such a function. Or such a function for each
+        variant.
     variants
         The variants by name.
     control, profile, settings, command
@@ -88,6 +101,12 @@ class Trial:
         Every variant runs with each of them, so that differences are paired.
     example
         Shape of an input, for counting the multiply-adds of each variant.
+    own
+        In which the settings of a variant differ, kept in the record.
+    blocked
+        Metrics whose blocks are kept; all of them by default.
+    pilot
+        What it was planned by.
 
     Raises
     ------
@@ -97,7 +116,7 @@ class Trial:
     """
 
     name: str
-    run: Run
+    run: Run | Mapping[str, Run]
     variants: Mapping[str, Variant]
     control: str
     seeds: Sequence[int]
@@ -106,6 +125,9 @@ class Trial:
     profile: str = "full"
     settings: Mapping[str, int | float] = field(default_factory=dict)
     family: int = 1
+    own: Mapping[str, Mapping[str, int | float]] = field(default_factory=dict)
+    blocked: Collection[str] | None = None
+    pilot: PilotTable | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_+.-]*", self.name):
@@ -137,6 +159,37 @@ class Trial:
             (variant, seed) for seed in self.seeds for variant in self.variants
         ]
 
+    def run_of(self, variant: str) -> Run:
+        """Return what runs a variant."""
+        if isinstance(self.run, Mapping):
+            return self.run[variant]
+        return self.run
+
+
+class Job(NamedTuple):
+    """One run to be done; `keep` asks for the trained network."""
+
+    run: Run
+    variant: str
+    seed: int
+    keep: bool = False
+
+    def path(self, parts: Path, settings: Mapping[str, int | float]) -> Path:
+        """Where its outcome is kept.
+
+        The folder is named after everything on which the outcome depends.
+        """
+        run: Callable[..., object] = self.run
+        bound = []
+        while isinstance(run, partial):
+            bound.append(repr((run.args, sorted(run.keywords.items()))))
+            run = run.func
+        where = f"{run.__module__}.{run.__qualname__}"
+        code = code_digest(run)
+        facts = json.dumps([where, bound, code, dict(settings), versions()])
+        key = hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return parts / key / f"{self.variant}-{self.seed}.json"
+
 
 def run_trials(
     trials: Sequence[Trial],
@@ -148,6 +201,7 @@ def run_trials(
     backend: str = "local",
     address: str | None = None,
     gpus: float = 0.0,
+    device: str | None = None,
 ) -> list[Record]:
     """Run every variant of every trial with every seed and write the records.
 
@@ -175,6 +229,8 @@ def run_trials(
     address, gpus
         Of the cluster, and the share of a GPU that each run takes there;
         see :func:`attncourse.trials.cluster.run_on_ray`.
+    device
+        Where the networks are trained on this machine, such as ``"cuda"``.
 
     Raises
     ------
@@ -183,48 +239,92 @@ def run_trials(
     RuntimeError
         If a run fails or a metric is not finite; names its variant and seed.
     """
-    execute = _backend(backend, workers, address, gpus)
     folder = results_folder() if results is None else results
     kept = folder / ".partial" if parts is None else parts
-    needed = {trial.name: _paths(trial, kept) for trial in trials}
-    jobs = {
-        path: (trial.run, *job)
-        for trial in trials
-        for job, path in needed[trial.name].items()
-    }
-    done = {path: old for path in jobs if (old := _kept(path)) is not None}
-    reused = set(done)
-    missing = [path for path in jobs if path not in done]
+    needed = {trial.name: _jobs(trial, kept) for trial in trials}
+    jobs: dict[Path, Job] = {}
+    for trial in trials:
+        for path, job in needed[trial.name].items():
+            keep = job.keep or (path in jobs and jobs[path].keep)
+            jobs[path] = job._replace(keep=keep)
+    done: dict[Path, Outcome] = {}
+    fresh: set[Path] = set()
     records: dict[str, Record] = {}
-
-    def finish() -> None:
+    for found in carry_out(
+        jobs,
+        progress=progress,
+        workers=workers,
+        backend=backend,
+        address=address,
+        gpus=gpus,
+        device=device,
+    ):
+        done |= found.outcomes
+        if found.fresh:
+            fresh |= found.outcomes.keys()
         for trial in trials:
-            paths = needed[trial.name].values()
-            if trial.name not in records and all(p in done for p in paths):
+            paths = needed[trial.name]
+            if trial.name not in records and paths.keys() <= done.keys():
                 outcomes = [done[path] for path in paths]
-                fresh = [done[path] for path in paths if path not in reused]
-                record = _record(trial, outcomes, fresh, backend)
-                save(record, folder)
+                new = [done[path] for path in paths if path in fresh]
+                record = _record(trial, outcomes, new, backend)
+                save(record, folder, _networks(trial, outcomes))
                 records[trial.name] = record
-
-    device = "cuda" if gpus else None
-    tasks = [partial(attempt, *jobs[path], device) for path in missing]
-    bar = tqdm(
-        total=len(jobs), initial=len(reused), unit="run", disable=not progress
-    )
-    with bar:
-        finish()
-        for number, outcome in execute(tasks):
-            path = missing[number]
-            write(path, json.dumps(outcome._asdict(), allow_nan=False))
-            done[path] = outcome
-            finish()
-            bar.update()
     return [records[trial.name] for trial in trials]
 
 
+class Found(NamedTuple):
+    """Outcomes, by the files in which they are kept."""
+
+    outcomes: dict[Path, Outcome]
+    fresh: bool
+
+
+def carry_out(
+    jobs: Mapping[Path, Job],
+    *,
+    progress: bool = True,
+    workers: int | None = None,
+    backend: str = "local",
+    address: str | None = None,
+    gpus: float = 0.0,
+    device: str | None = None,
+) -> Iterator[Found]:
+    """Do jobs and keep each outcome in its file.
+
+    First come the outcomes that were kept earlier, all at once, then each
+    new one as it is done.
+    """
+    execute = _backend(backend, workers, address, gpus, device)
+    done = {
+        path: old
+        for path, job in jobs.items()
+        if (old := _kept(path, job)) is not None
+    }
+    yield Found(done, fresh=False)
+    missing = [path for path in jobs if path not in done]
+    where = "cuda" if gpus else device
+    tasks: list[Task] = [
+        partial(attempt, job.run, job.variant, job.seed, where, job.keep)
+        for job in (jobs[path] for path in missing)
+    ]
+    bar = tqdm(
+        total=len(jobs), initial=len(done), unit="run", disable=not progress
+    )
+    with bar:
+        for number, outcome in execute(tasks):
+            path = missing[number]
+            write(path, json.dumps(outcome._asdict(), allow_nan=False))
+            bar.update()
+            yield Found({path: outcome}, fresh=True)
+
+
 def _backend(
-    backend: str, workers: int | None, address: str | None, gpus: float
+    backend: str,
+    workers: int | None,
+    address: str | None,
+    gpus: float,
+    device: str | None,
 ) -> Callable[[Sequence[Task]], Iterator[tuple[int, Outcome]]]:
     if backend == "local":
         if address is not None or gpus:
@@ -234,6 +334,8 @@ def _backend(
             raise ValueError(f"workers must be positive, got {workers}")
         return partial(run_locally, workers=count)
     if backend == "ray":
+        if device is not None:
+            raise ValueError("device is for this machine; gpus with ray")
         if workers is not None:
             raise ValueError("workers are those of the cluster with ray")
         if not 0 <= gpus <= 1:
@@ -244,32 +346,32 @@ def _backend(
     raise ValueError(f"backend must be local or ray, got {backend!r}")
 
 
-def _paths(trial: Trial, parts: Path) -> dict[tuple[str, int], Path]:
-    """Where each job of a trial is kept.
-
-    The folder is named after everything on which the outcome depends.
-    """
-    run: Callable[..., object] = trial.run
-    bound = []
-    while isinstance(run, partial):
-        bound.append(repr((run.args, sorted(run.keywords.items()))))
-        run = run.func
-    where = f"{run.__module__}.{run.__qualname__}"
-    code = code_digest(run)
-    facts = json.dumps([where, bound, code, dict(trial.settings), versions()])
-    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    return {
-        (variant, seed): parts / key / f"{variant}-{seed}.json"
-        for seed in trial.seeds
-        for variant in trial.variants
-    }
+def _jobs(trial: Trial, parts: Path) -> dict[Path, Job]:
+    """Every job of a trial by the file in which its outcome is kept."""
+    first = trial.seeds[0]
+    jobs = [
+        Job(trial.run_of(variant), variant, seed, keep=seed == first)
+        for variant, seed in trial.jobs
+    ]
+    return {job.path(parts, trial.settings): job for job in jobs}
 
 
-def _kept(path: Path) -> Outcome | None:
+def _kept(path: Path, job: Job) -> Outcome | None:
+    """Return an outcome that is whole, with its network if asked for."""
     try:
-        return Outcome(**json.loads(path.read_text()))
+        kept = Outcome(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    return None if job.keep and kept.network is None else kept
+
+
+def _networks(trial: Trial, outcomes: Sequence[Outcome]) -> dict[str, bytes]:
+    """Networks of the first seed, by variant."""
+    return {
+        each.variant: b64decode(each.network)
+        for each in outcomes
+        if each.seed == trial.seeds[0] and each.network
+    }
 
 
 def _record(
@@ -280,10 +382,8 @@ def _record(
 ) -> Record:
     found = {(each.variant, each.seed): each for each in outcomes}
     variants = {
-        name: _summary(
-            variant, trial.example, [found[name, s] for s in trial.seeds]
-        )
-        for name, variant in trial.variants.items()
+        name: _summary(trial, name, [found[name, s] for s in trial.seeds])
+        for name in trial.variants
     }
     ends = [each.started + each.seconds for each in fresh]
     return Record(
@@ -301,7 +401,7 @@ def _record(
         profile=trial.profile,
         settings=dict(trial.settings),
         versions=versions(),
-        code=code_digest(trial.run),
+        code=code_digest(trial.run_of(trial.control)),
         hardware={
             "cpu": "; ".join(sorted({each.cpu for each in outcomes})),
             "gpu": "; ".join(sorted({each.gpu for each in outcomes})),
@@ -316,14 +416,17 @@ def _record(
             runs_reused=len(outcomes) - len(fresh),
         ),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        pilot=trial.pilot,
     )
 
 
 def _summary(
-    variant: Variant, example: Sequence[int], outcomes: Sequence[Outcome]
+    trial: Trial, name: str, outcomes: Sequence[Outcome]
 ) -> VariantResult:
+    variant = trial.variants[name]
     with torch.random.fork_rng([]):
-        spent = cost(variant.build(), torch.zeros(*example), repeats=1)
+        spent = cost(variant.build(), torch.zeros(*trial.example), repeats=1)
+    network = _networks(trial, outcomes).get(name)
     return VariantResult(
         label=variant.label,
         parameters=spent.parameters,
@@ -333,7 +436,25 @@ def _summary(
             metric: Series(outcome.metrics[metric] for outcome in outcomes)
             for metric in outcomes[0].metrics
         },
+        blocks={
+            metric: tuple(
+                _rounded(outcome.blocks[metric]) for outcome in outcomes
+            )
+            for metric in outcomes[0].blocks
+            if trial.blocked is None or metric in trial.blocked
+        },
+        curves=tuple(
+            Curve(*map(_rounded, outcome.curve.values()))
+            for outcome in outcomes
+            if outcome.curve
+        ),
+        settings=dict(trial.own.get(name, {})),
+        network="" if network is None else sha256(network),
     )
+
+
+def _rounded(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(value, 4) for value in values)
 
 
 def _differences(

@@ -138,7 +138,7 @@ def test_the_profile_and_the_seeds_can_be_chosen(tiny):
 def test_a_quick_look_does_not_replace_the_record_of_the_book(
     tiny, monkeypatch
 ):
-    module = sys.modules["attncourse.trials.claim"]
+    module = sys.modules["attncourse.trials.running"]
     monkeypatch.setattr(module, "results_folder", lambda: tiny)
     go(None)
     go(None, profile="quick")

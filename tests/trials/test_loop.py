@@ -267,3 +267,26 @@ def test_a_model_trained_on_the_gpu_comes_home():
         fit(model, bright_half(), epochs=2, batch_size=11, loss=remember)
     assert seen == {"cuda"}
     assert {p.device.type for p in model.parameters()} == {"cpu"}
+
+
+def small_convolution(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(40, 2)
+    )
+
+
+def test_a_fast_training_differs_by_rounding_alone():
+    slow, fast = small_convolution(), small_convolution()
+    one = fit(slow, bright_half(), epochs=3, batch_size=11, lr=0.02)
+    two = fit(fast, bright_half(), epochs=3, batch_size=11, lr=0.02, fast=True)
+    assert two.loss == pytest.approx(one.loss, rel=1e-4)
+    for ours, theirs in zip(slow.parameters(), fast.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
+        assert theirs.is_contiguous()
+
+
+def test_a_training_that_is_not_fast_keeps_the_layout_of_the_model():
+    model = small_convolution().to(memory_format=torch.channels_last)
+    fit(model, bright_half(), epochs=2)
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)

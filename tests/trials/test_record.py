@@ -120,11 +120,11 @@ def interval(data):
     [
         (lambda d: d.pop("seeds"), r"record\.seeds: .*required"),
         (lambda d: d.update(extra=1), r"record\.extra: .*not permitted"),
-        (lambda d: d.update(schema=1), r"schema: .* be 4, got '1'"),
+        (lambda d: d.update(schema=1), r"schema: .* be 4 or 5, got '1'"),
         (lambda d: d.update(family=21), "level is .* one of 21 claims"),
         (lambda d: d.update(family=0), "level is .* one of 0 claims"),
         (lambda d: d.update(level="high"), r"level: .* number, got 'high'"),
-        (lambda d: d.update(schema=True), r"schema: .* be 4, got 'True'"),
+        (lambda d: d.update(schema=True), r"schema: .* be 4 or 5, got 'True'"),
         (lambda d: d.update(name=3), r"name: .* string, got '3'"),
         (lambda d: d.update(variants=[]), "variants: .* an object"),
         (lambda d: d.update(seeds={}), "seeds: .* array"),
