@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 SECONDS = 30.0  # of wall time, for all calls of one check
-AGAIN = 0.5  # an answer may catch the first interruption
+STEP = 0.5  # an answer may catch the first interruption
 
 
 class TimeIsUp(BaseException):
@@ -26,7 +26,9 @@ class Clock:
     Windows, in the main thread of a script or of a notebook's kernel and in
     any other. Python takes notice of it between two steps of its own: a
     loop in Python ends, one long call of torch or of `time.sleep` is left to
-    finish first. A debugger is not interrupted.
+    finish first. A debugger is not interrupted. Time is counted in steps of
+    half a second, so that a machine that stands still takes one step and not
+    the whole time.
     """
 
     left: float = field(default_factory=lambda: SECONDS)
@@ -51,7 +53,8 @@ class Clock:
             guard.end()  # the first call may have been interrupted itself
             raise
         finally:
-            self.left -= monotonic() - begun
+            counted = guard.waited + STEP
+            self.left -= min(monotonic() - begun, counted)
 
 
 class _Guard(Thread):
@@ -59,13 +62,16 @@ class _Guard(Thread):
 
     def __init__(self, caller: int, seconds: float) -> None:
         super().__init__(daemon=True)
-        self.caller, self.seconds = caller, seconds
+        self.caller, self.seconds, self.waited = caller, seconds, 0.0
         self.over, self.lock = Event(), Lock()
 
     def run(self) -> None:
-        wait = self.seconds
-        while not self.over.wait(wait):
-            wait = AGAIN
+        step = min(self.seconds, STEP)
+        while not self.over.wait(step):
+            self.waited += step
+            step = min(max(self.seconds - self.waited, 0), STEP) or STEP
+            if self.waited < self.seconds:
+                continue
             with self.lock:
                 if not self.over.is_set() and not _debugged(self.caller):
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(
