@@ -150,7 +150,7 @@ def _list(options: Namespace) -> int:
 
 def _show(options: Namespace) -> int:
     case = claim(options.name)
-    source = re.sub(r"\{cite:[pt]\}`(\w+)`", r"\1", case.source)
+    source = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", case.source)
     print(f"{options.name}: {case.statement}\n{source}\n\n{case.scene}\n")
     for prediction in case.predictions:
         print(f"- {prediction.statement}\n  {prediction.rule}")

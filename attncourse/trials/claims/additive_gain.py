@@ -22,9 +22,10 @@ CLAIM = Claim(
         "parameters."
     ),
     source=(
-        "{cite:t}`ilse2018` and {cite:t}`bahdanau2015` have the score; "
-        "tutorials on recognition say that accuracy rises because the network"
-        " looks at the key regions."
+        "[Ilse et al. (2018)](https://arxiv.org/abs/1802.04712) and "
+        "[Bahdanau et al. (2015)](https://arxiv.org/abs/1409.0473) have the "
+        "score; tutorials on recognition say that accuracy rises because the "
+        "network looks at the key regions."
     ),
     scene=(
         "A digit of 16 pixels among ten fragments of other digits, on 60 x "

@@ -11,8 +11,10 @@ CLAIM = Claim(
     ),
     source=(
         "Said of attention in general. The nearest evidence is about vision "
-        "transformers {cite:p}`naseer2021`; training with squares is random "
-        "erasing {cite:p}`zhong2020`."
+        "transformers "
+        "([Naseer et al., 2021](https://arxiv.org/abs/2105.10497)); training "
+        "with squares is random erasing "
+        "([Zhong et al., 2020](https://arxiv.org/abs/1708.04896))."
     ),
     scene=(
         "A digit of 16 pixels among six fragments of others, on 40 x 40 "

@@ -21,8 +21,8 @@ CLAIM = Claim(
         " more channels do."
     ),
     source=(
-        "{cite:t}`woo2018` say that both gates help, the channels first; "
-        "surveys repeat it for any network."
+        "[Woo et al. (2018)](https://arxiv.org/abs/1807.06521) say that both "
+        "gates help, the channels first; surveys repeat it for any network."
     ),
     scene="A digit of 16 pixels among fragments of others, on 48 x 48 pixels.",
     variants=VARIANTS,
@@ -113,9 +113,9 @@ CLAIM = Claim(
         "A gate in each block instead of one before the pooling, and a scene "
         "in which averages alone do not hold the answer. That a third of the "
         "signal is on the digit is no hard test: in front of the gates more "
-        "of it is there, too (`signal_before` in the record). An earlier "
-        "trial of 2000 scenes and five epochs was known when the budget was "
-        "raised; the predictions are those of that trial."
+        "than a third is there, too (`signal_before` in the record). An "
+        "earlier trial of 2000 scenes and five epochs was known when the "
+        "budget was raised; the predictions are those of that trial."
     ),
     lesson="07_cbam",
     quick=Profile(seeds=5, budget=replace(BUDGET, epochs=4)),

@@ -10,8 +10,9 @@ CLAIM = Claim(
         " of made-up observers better than contrast does."
     ),
     source=(
-        "{cite:t}`tatler2007` and {cite:t}`bylinskii2019` on the bias and on "
-        "how to score it."
+        "[Tatler (2007)](https://doi.org/10.1167/7.14.4) and "
+        "[Bylinskii et al. (2019)](https://arxiv.org/abs/1604.03605) on the "
+        "bias and on how to score it."
     ),
     scene=(
         "Two digits and two blobs on a texture. The observers are made up: "

@@ -23,8 +23,9 @@ CLAIM = Claim(
     ),
     source=(
         "Tutorials on channel attention say that it makes a network focus on "
-        "the key regions; {cite:t}`hu2018` claim no more than a new weighting"
-        " of the features."
+        "the key regions; "
+        "[Hu et al. (2018)](https://arxiv.org/abs/1709.01507) claim no more "
+        "than a new weighting of the features."
     ),
     scene=(
         "A digit of 16 pixels among six fragments of others, on 48 x 48 "

@@ -10,9 +10,9 @@ CLAIM = Claim(
         "accurate than one that looks closely everywhere."
     ),
     source=(
-        "{cite:t}`almahairi2016` report similar or better accuracy at lower "
-        "cost; surveys say lower cost and higher accuracy; a public "
-        "replication found the fine network better."
+        "[Almahairi et al. (2016)](https://arxiv.org/abs/1511.07838) report "
+        "similar or better accuracy at lower cost; surveys say lower cost and "
+        "higher accuracy; a public replication found the fine network better."
     ),
     scene=(
         "A digit of 16 pixels among sixteen fragments, on 80 x 80 pixels. "

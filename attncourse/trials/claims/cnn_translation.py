@@ -10,10 +10,13 @@ CLAIM = Claim(
         "invariant to translation: when the image moves, the answer stays."
     ),
     source=(
-        "A common way to describe convolution, which is equivariant. "
-        "Against it stand {cite:t}`azulay2019`, {cite:t}`zhang2019shift` and "
-        "{cite:t}`chaman2021`; {cite:t}`jaderberg2015` doubt it for large "
-        "moves."
+        "A common way to describe convolution, which is equivariant. Against "
+        "it stand "
+        "[Azulay and Weiss (2019)](https://arxiv.org/abs/1805.12177), "
+        "[Zhang (2019)](https://arxiv.org/abs/1904.11486) and "
+        "[Chaman and Dokmanić (2021)](https://arxiv.org/abs/2011.14214); "
+        "[Jaderberg et al. (2015)](https://arxiv.org/abs/1506.02025) doubt it "
+        "for large moves."
     ),
     scene=(
         "A digit of 16 pixels among four fragments of others, on 32 x 32 "

@@ -14,8 +14,9 @@ CLAIM = Claim(
         "than 3 x 3 convolutions that see the whole grid."
     ),
     source=(
-        "{cite:t}`vaswani2017` and {cite:t}`wang2018` argue that attention "
-        "connects distant positions in one step; tutorials say that "
+        "[Vaswani et al. (2017)](https://arxiv.org/abs/1706.03762) and "
+        "[Wang et al. (2018)](https://arxiv.org/abs/1711.07971) argue that "
+        "attention connects distant positions in one step; tutorials say that "
         "convolution is local and attention global."
     ),
     scene=(

@@ -9,7 +9,10 @@ CLAIM = Claim(
         "Trained by REINFORCE, a network that looks by glimpses is more "
         "accurate than with glimpses at random."
     ),
-    source="{cite:t}`mnih2014`; surveys repeat it.",
+    source=(
+        "[Mnih et al. (2014)](https://arxiv.org/abs/1406.6247); surveys "
+        "repeat it."
+    ),
     scene=(
         "A digit of 16 pixels anywhere on 40 x 40, without clutter; five "
         "glimpses of 8 and 16 pixels."

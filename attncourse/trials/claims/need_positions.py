@@ -18,7 +18,10 @@ CLAIM = Claim(
         "Codes of row and column make a small vision transformer more "
         "accurate on digits."
     ),
-    source="{cite:t}`vaswani2017` and {cite:t}`dosovitskiy2021`.",
+    source=(
+        "[Vaswani et al. (2017)](https://arxiv.org/abs/1706.03762) and "
+        "[Dosovitskiy et al. (2021)](https://arxiv.org/abs/2010.11929)."
+    ),
     scene=(
         "The 8 x 8 digits of scikit-learn, cut into sixteen patches of 2 x 2 "
         "pixels; a small vision transformer. One split, 500 digits for the "

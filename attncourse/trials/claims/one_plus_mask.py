@@ -11,8 +11,8 @@ CLAIM = Claim(
         "Four stacked modules are more accurate with (1 + M) T than with M T."
     ),
     source=(
-        "{cite:t}`wang2017`, who say that stacked modules of M T lose "
-        "accuracy."
+        "[Wang et al. (2017)](https://arxiv.org/abs/1704.06904), who say that "
+        "stacked modules of M T lose accuracy."
     ),
     scene=(
         "Digits among fragments on 32 x 32 pixels; one or four modules in a "

@@ -21,8 +21,9 @@ CLAIM = Claim(
         "convolutions is more accurate than one behind the first."
     ),
     source=(
-        "{cite:t}`zhang2019` and {cite:t}`wang2018` put it at one stage or at"
-        " few; tutorials stack it behind every layer."
+        "[Zhang et al. (2019)](https://arxiv.org/abs/1805.08318) and "
+        "[Wang et al. (2018)](https://arxiv.org/abs/1711.07971) put it at one "
+        "stage or at few; tutorials stack it behind every layer."
     ),
     scene=(
         "Two digits in a grid of 5 x 5 cells of 8 pixels; are they of one "

@@ -21,10 +21,12 @@ CLAIM = Claim(
         "generalised mean, which has one learned number."
     ),
     source=(
-        "{cite:t}`lee2019` pool by learned queries and {cite:t}`radford2021` "
-        "by the average as the query; the generalised mean is that of "
-        "{cite:t}`radenovic2019`. Tutorials name attention pooling as a part "
-        "of recognition networks."
+        "[Lee et al. (2019)](https://arxiv.org/abs/1810.00825) pool by "
+        "learned queries and "
+        "[Radford et al. (2021)](https://arxiv.org/abs/2103.00020) by the "
+        "average as the query; the generalised mean is that of "
+        "[Radenović et al. (2019)](https://arxiv.org/abs/1711.02512). "
+        "Tutorials name attention pooling as a part of recognition networks."
     ),
     scene=(
         "A digit of 12, 16 or 24 pixels on 48 x 48, among about as many "

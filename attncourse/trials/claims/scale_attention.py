@@ -11,7 +11,10 @@ CLAIM = Claim(
         "Attention over two scales is more accurate than a plain mean of them"
         " in a wider network."
     ),
-    source="{cite:t}`chen2016`; surveys name the mechanism without numbers.",
+    source=(
+        "[Chen et al. (2016)](https://arxiv.org/abs/1511.03339); surveys name "
+        "the mechanism without numbers."
+    ),
     scene=(
         "Digits of 12 to 32 pixels among four fragments that grow with "
         "them, on 48 x 48 pixels. Behind two convolutions a network sees its "

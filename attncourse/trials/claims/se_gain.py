@@ -16,7 +16,8 @@ CLAIM = Claim(
         "parameters."
     ),
     source=(
-        "{cite:t}`hu2018`; surveys and tutorials repeat it for any network."
+        "[Hu et al. (2018)](https://arxiv.org/abs/1709.01507); surveys and "
+        "tutorials repeat it for any network."
     ),
     scene=(
         "A tinted texture (a piece of a photograph) at the right and a dot "

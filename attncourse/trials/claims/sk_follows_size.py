@@ -9,7 +9,10 @@ CLAIM = Claim(
         "The larger the object, the more weight a selective kernel gives to "
         "the larger of its kernels."
     ),
-    source="{cite:t}`li2019`, with curves of the weight against the size.",
+    source=(
+        "[Li et al. (2019)](https://arxiv.org/abs/1903.06586), with curves of "
+        "the weight against the size."
+    ),
     scene=(
         "One digit of 10 to 26 pixels anywhere on an empty canvas of 40 x 40."
     ),

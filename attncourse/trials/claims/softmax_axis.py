@@ -19,9 +19,10 @@ CLAIM = Claim(
         " points of accuracy."
     ),
     source=(
-        "A tutorial on recognition normalises its weights over the columns of"
-        " the map and divides by their number; its formula, that of "
-        "{cite:t}`bahdanau2015`, has one softmax over all positions."
+        "A tutorial on recognition normalises its weights over the columns of "
+        "the map and divides by their number; its formula, that of "
+        "[Bahdanau et al. (2015)](https://arxiv.org/abs/1409.0473), has one "
+        "softmax over all positions."
     ),
     scene=(
         "A digit of 16 pixels among ten fragments of other digits, on "

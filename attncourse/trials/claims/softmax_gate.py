@@ -16,7 +16,8 @@ CLAIM = Claim(
     ),
     source=(
         "A tutorial prints a softmax over the channels and has a sigmoid in "
-        "its code; {cite:t}`hu2018` have a sigmoid."
+        "its code; [Hu et al. (2018)](https://arxiv.org/abs/1709.01507) have "
+        "a sigmoid."
     ),
     scene=(
         "The scenes of se-gain: a tinted texture, and a dot that asks for its "

@@ -19,8 +19,9 @@ CLAIM = Claim(
         "dimension makes dot-product attention more accurate."
     ),
     source=(
-        "{cite:t}`vaswani2017`, section 3.2.1; the code of a tutorial leaves "
-        "the division out where its formula has it."
+        "[Vaswani et al. (2017)](https://arxiv.org/abs/1706.03762), section "
+        "3.2.1; the code of a tutorial leaves the division out where its "
+        "formula has it."
     ),
     scene=(
         "Nine digits in a 3 x 3 grid; the one in the middle asks for the "

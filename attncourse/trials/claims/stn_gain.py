@@ -14,8 +14,9 @@ CLAIM = Claim(
         "network more accurate than one that stays still."
     ),
     source=(
-        "{cite:t}`jaderberg2015`; surveys repeat it and add that the object "
-        "is turned upright, which the further statements try."
+        "[Jaderberg et al. (2015)](https://arxiv.org/abs/1506.02025); surveys "
+        "repeat it and add that the object is turned upright, which the "
+        "further statements try."
     ),
     scene=(
         "Digits of 13 to 24 pixels anywhere on 40 x 40, turned by up to 60 "

@@ -14,8 +14,9 @@ CLAIM = Claim(
         "accurate than one that predicts it at once."
     ),
     source=(
-        "{cite:t}`lin2017`, with one network for all steps; surveys name "
-        "refinement as the better alternative to the single step."
+        "[Lin and Lucey (2017)](https://arxiv.org/abs/1612.03897), with one "
+        "network for all steps; surveys name refinement as the better "
+        "alternative to the single step."
     ),
     scene=(
         "Digits of 13 to 24 pixels anywhere on 40 x 40, turned by up to 60 "
