@@ -14,7 +14,7 @@ from attncourse.metrics import Interval, t_interval
 from attncourse.trials import claims as folder
 from attncourse.trials.budget import Budget
 from attncourse.trials.record import OLD_SCHEMA, Record, read
-from attncourse.trials.rule import Kind, Word
+from attncourse.trials.rule import Kind, Word, learning
 from attncourse.trials.runs import Variant
 from attncourse.trials.scores import Scores
 from attncourse.trials.statements import Finding, Statement, seconds
@@ -219,15 +219,31 @@ class Claim:
             raise ValueError(f"profile must be quick or full, got {name!r}")
         return profiles[name]
 
+    def headline(self, record: Record) -> str:
+        """Return what a record was made to decide, in a sentence."""
+        deciding = self.decider(record)
+        old = deciding is self.earlier
+        return deciding.statement if old else self.statement
+
     def decider(self, record: Record) -> Statement:
         """Return the prediction that decides a record."""
         if self.earlier is not None and of_november(record):
             return self.earlier
         return self.predictions[0]
 
+    def find(self, record: Record) -> Finding:
+        """Return what a record says of the claim.
+
+        That is what it says of the prediction that decides, if the networks
+        had learned what they could.
+        """
+        found = self.decider(record).find(record)
+        plateau = None if record.pilot is None else record.pilot.plateau
+        return replace(found, word=learning(plateau, found.word))
+
     def verdict(self, record: Record) -> Word:
-        """Return the verdict on the claim, that of its first prediction."""
-        return self.decider(record).verdict(record)
+        """Return the verdict on the claim."""
+        return self.find(record).word
 
 
 @dataclass(frozen=True)
@@ -269,7 +285,7 @@ def verdict(name: str, results: Path | None = None) -> Verdict:
     case = claim(name)
     record = load(name, results)
     deciding = case.decider(record)
-    found = deciding.find(record)
+    found = case.find(record)
     old = isinstance(deciding, Prediction)
     return Verdict(
         word=found.word,

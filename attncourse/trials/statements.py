@@ -420,8 +420,7 @@ def typeset(text: str) -> str:
 def _values(record: Record, variant: str, metric: str) -> np.ndarray:
     """Values of a metric, (seeds, blocks), or (seeds, 1) without blocks."""
     result = record.variants[variant]
-    blocks = getattr(result, "blocks", {}).get(metric)
-    values = result.metrics[metric] if blocks is None else blocks
+    values = result.blocks.get(metric) or result.metrics[metric]
     return np.array(values, float).reshape(len(record.seeds), -1)
 
 

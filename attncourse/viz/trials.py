@@ -158,6 +158,7 @@ MARKS = {
     "real, perhaps small": (GREEN, "D"),
     "not settled": (GREY, "s"),
     "refuted": (VERMILLION, "X"),
+    "no verdict": (GREY, "v"),
 }
 """Colour and marker of a verdict; all refutations share theirs."""
 
@@ -369,7 +370,7 @@ def _sorted(
 
 
 def _kind(word: str) -> str:
-    return "refuted" if word.startswith("refuted") else word
+    return word.partition(":")[0]
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,26 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from attncourse.trials import Claim, Prediction, Record, claim, claims, load
-from attncourse.trials.claim import claim_file
-from attncourse.trials.record import ERROR_RATE, recorded, results_folder
+from attncourse.trials import Claim, Record, claim, claims, load
+from attncourse.trials.claim import claim_file, of_november
+from attncourse.trials.record import recorded, results_folder
+from attncourse.trials.rule import MOST_SEEDS, Price
+from attncourse.trials.statements import (
+    Above,
+    All,
+    Finding,
+    Gain,
+    NoLoss,
+    Statement,
+    typeset,
+)
 from attncourse.viz import seeds, table
-from attncourse.viz.style import BLUE, VERMILLION
+from attncourse.viz.trials import curves, effect, effects, mark
 
 PAGE = "book/claims"
 COPIES = "claims"
 """Folder of the built book with a copy of every claim file and record."""
 
-COLOURS = {
-    "supported": BLUE,
-    "refuted": VERMILLION,
-    "not settled": "currentColor",
-}
 COLUMNS = ("Claim", "Verdict", "Effect", "Cost", "Read on")
 
 
@@ -60,28 +65,45 @@ class Claims(SphinxDirective):
 
 
 class Rule(Claims):
-    """How many claims there are, and how that enters the verdicts."""
+    """How many claims there are, and what was found."""
 
     def show(self) -> list[nodes.Node]:
         records = tried()
-        verdicts = [claim(n).verdict(record) for n, record in records.items()]
-        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in COLOURS)
-        fewest = min(len(record.seeds) for record in records.values())
-        families = sorted({r.family for r in records.values()})
-        levels = " or ".join(
-            f"one of {family} claims, by an interval of "
-            f"{1 - ERROR_RATE / family:.2%}"
-            for family in families
+        old = [name for name, record in records.items() if of_november(record)]
+        words = [
+            claim(name).verdict(record) for name, record in records.items()
+        ]
+        counts = ", ".join(
+            f"{words.count(word)} {word}"
+            for word in dict.fromkeys(sorted(words))
         )
-        text = (
-            f"Each recorded trial was decided as {levels} (Bonferroni); its "
-            f"record keeps both numbers, so that a claim added later moves "
-            f"no verdict. If the differences between seeds are normal, and "
-            f"for these test scenes alone, the chance of even one wrong "
-            f"verdict stays below {ERROR_RATE:.0%}. Every trial has at least "
-            f"{fewest} seeds. The verdicts: {counts}."
-        )
+        text = f"Verdicts of {len(records)} recorded trials: {counts}."
+        if old:
+            text += (
+                f" Of these, {len(old)} were tried under the rule of 21 "
+                f"November and are marked so."
+            )
         return self.parse_text_to_nodes(text)
+
+
+class Summary(Claims):
+    """One picture of all effects."""
+
+    def show(self) -> list[nodes.Node]:
+        found = {
+            name: claim(name).find(record) for name, record in tried().items()
+        }
+        picture = effects(
+            found,
+            caption=(
+                "What every trial found, in units of its margin, and the "
+                "interval that decided. The band is what is too small to be "
+                "worth having, the short line what was needed. The scale is "
+                "even up to two margins and logarithmic beyond; where an old "
+                "claim needed only more than zero, the unit is one point."
+            ),
+        )
+        return [nodes.raw("", picture.html, format="html")]
 
 
 class Table(Claims):
@@ -117,37 +139,58 @@ class Sections(Claims):
         case = claim(name)
         section = nodes.section(names=[name])
         title = nodes.title()
-        title += nodes.Text(f"{number} {case.statement[:-1]}")
+        title += nodes.Text(f"{number} {headline(case, record)[:-1]}")
         section += title
         self.state.document.note_explicit_target(section)
+        parts = [f"**Said by.** {case.source}"]
         if record is None:
-            section += self.parse_text_to_nodes("No record.")
+            parts += [to_come(case), "No record."]
+            section += self.parse_text_to_nodes("\n\n".join(parts))
             return section
-        deciding = case.predictions[0]
-        shown = dict.fromkeys([deciding.metric, *case.metrics])
-        picture = seeds(record, list(shown)[:2])
-        section += self.parse_text_to_nodes(
-            f"**Said by.** {case.source}\n\n{set_up(case, record)}"
+        if of_november(record):
+            parts.append(outdated(case, record))
+        parts.append(set_up(case, record))
+        section += self.parse_text_to_nodes("\n\n".join(parts))
+        found = case.find(record)
+        picture = effect(
+            found,
+            plain(case.decider(record).quantity),
+            caption=(
+                "A small dot is one seed, the line the interval that decides, "
+                "the dashed line what was needed"
+                + (", the band the margin." if found.signed else ".")
+            ),
         )
         section += nodes.raw("", picture.html, format="html")
-        section += nodes.raw("", decision(deciding, record), format="html")
-        section += self.parse_text_to_nodes(judgement(name, case, record))
+        section += self.parse_text_to_nodes(judgement(case, record))
+        section += self.parse_text_to_nodes(details(name, case, record))
         return section
+
+
+def headline(case: Claim, record: Record | None) -> str:
+    """What a record was made to decide, or what is to be tried."""
+    return case.statement if record is None else case.headline(record)
 
 
 def row(name: str, number: str, record: Record | None) -> str:
     """One row of the table of claims."""
     case = claim(name)
     lesson = f'<a href="../lessons/{case.lesson}.html">lesson</a>'
-    first = f'<a href="#{name}">{number} {name}</a>. {escape(case.statement)}'
+    said = escape(headline(case, record))
+    first = f'<a href="#{name}">{number} {name}</a>. {said}'
     if record is None:
         cells = [first, "no record", "", "", f"{lesson}, {code(name)}"]
     else:
-        deciding = case.predictions[0]
+        found = case.find(record)
+        word = f"<strong>{found.word}</strong>"
+        if of_november(record):
+            word += "<br>rule of 21 November"
+        if found.word == "not settled":
+            word += f"<br>{to_settle(found.price)}"
         cells = [
             first,
-            f"<strong>{case.verdict(record)}</strong>",
-            f"{effect(deciding, record)}<br>{deciding.effect(record)}",
+            word,
+            f"{strip(found)}<br>{found.effect}",
             cost(case, record),
             f"{lesson}, {code(name)}, {kept(name)}",
         ]
@@ -171,11 +214,81 @@ def kept(name: str) -> str:
     return f'<a href="../{COPIES}/{name}.json">record</a>'
 
 
+def plain(words: str) -> str:
+    """Names of metrics as words."""
+    return words.replace("_", " ")
+
+
+def to_settle(price: Price) -> str:
+    """What it would cost to settle a statement, in words."""
+    if price.seeds is not None and price.minutes is not None:
+        return (
+            f"to settle: about {price.seeds} seeds, {duration(price.minutes)}"
+        )
+    if price.images:
+        return "to settle: more test images"
+    return f"to settle: more than {MOST_SEEDS:,} seeds"
+
+
+def duration(minutes: float) -> str:
+    """Minutes, or hours where they are many."""
+    if minutes < 90:
+        return f"{max(minutes, 1):.0f} minutes"
+    return f"{minutes / 60:.0f} hours"
+
+
+def to_come(case: Claim) -> str:
+    """What is to be decided, and how."""
+    deciding = decided_by(case.predictions[0])
+    return f"**To be tried.** {case.statement} {deciding}"
+
+
+def decided_by(statement: Statement) -> str:
+    """The rule of a statement, its margins and their reasons."""
+    text = f"What decides: {plain(statement.rule)}."
+    for reason in dict.fromkeys(reasons(statement)):
+        text += f" {reason}"
+    return text
+
+
+def reasons(statement: Statement) -> list[str]:
+    """Why a statement has the margins, or the threshold, that it has."""
+    match statement:
+        case All():
+            return [why for each in statement.members for why in reasons(each)]
+        case Gain() | NoLoss():
+            margin = statement.margin
+            size = f"The margin is {margin.at_least:g}"
+            if margin.doubling is not None:
+                single, double = margin.doubling
+                size += (
+                    f", or what *{double}* gains over *{single}* in the same "
+                    f"trial if that is more"
+                )
+            return [f"{size}. {margin.because}"]
+        case Above():
+            return [statement.because]
+    return []
+
+
+def outdated(case: Claim, record: Record) -> str:
+    """The mark of a record made under the old rule."""
+    text = (
+        f"**Tried under the rule of 21 November** (record of "
+        f"{record.date[:10]}), to be run anew under [the present "
+        f"one](rule.md)."
+    )
+    if case.earlier is not None:
+        text += f" Then it will say: {case.statement} "
+        text += decided_by(case.predictions[0])
+    return text
+
+
 def set_up(case: Claim, record: Record) -> str:
-    """The set-up in three lines."""
+    """The set-up in four lines."""
     variants = ", ".join(
         f"*{name}* ({variant.label})"
-        for name, variant in case.variants.items()
+        for name, variant in record.variants.items()
     )
     size = record.settings
     trained = (
@@ -184,48 +297,131 @@ def set_up(case: Claim, record: Record) -> str:
         if {"epochs", "scenes", "test_scenes"} <= set(size)
         else f"settings {json.dumps(size)}"
     )
+    meanings = "; ".join(
+        f"*{plain(metric)}*, {case.metrics[metric]}"
+        for metric in measured(case, record)
+    )
     return (
         f"- **Scene.** {case.scene}\n"
-        f"- **Variants.** {variants}. Differences are paired by seed and "
-        f"order of the data.\n"
+        f"- **Variants.** {variants}.\n"
+        f"- **Measured.** {meanings}.\n"
         f"- **Budget.** {len(record.seeds)} seeds for each variant; {trained}."
     )
 
 
-def decision(deciding: Prediction, record: Record) -> str:
-    """What decides, as a picture with a dot for each seed."""
-    dots = (
-        "value" if deciding.against is None else "difference between the two"
+def measured(case: Claim, record: Record) -> list[str]:
+    """Metrics that a page shows: those of the claim that the record has."""
+    known = {m for v in record.variants.values() for m in v.metrics}
+    return [metric for metric in case.metrics if metric in known]
+
+
+def judgement(case: Claim, record: Record) -> str:
+    """Verdict, what decided, and what the pilot saw."""
+    deciding, found = case.decider(record), case.find(record)
+    needed = f"it had to be above {found.needed:.3g}"
+    if found.signed and not of_november(record):
+        needed += f", with a margin of {found.margin:.3g}"
+    lines = [
+        f"**{found.word.capitalize()}.** {deciding.statement} Measured: "
+        f"{plain(deciding.quantity)} is {found.effect}; {needed}."
+    ]
+    if isinstance(deciding, All):
+        lines.append(further(deciding.members, record, "One of all"))
+    if not of_november(record):
+        lines += reasons(deciding)
+    if found.word == "not settled":
+        lines.append(f"**Price.** {settling(found.price)}")
+    if (pilot := pilot_table(case, record)) is not None:
+        lines.append(pilot)
+    lines.append(f"**What would change it.** {case.would_change}")
+    return "\n\n".join(lines)
+
+
+def settling(price: Price) -> str:
+    """What it would take to settle a statement, in a sentence."""
+    if price.seeds is not None and price.minutes is not None:
+        return (
+            f"If difference and spread are as recorded, a new trial with "
+            f"{price.seeds} seeds of the variants compared would settle it in "
+            f"four cases of five: about {duration(price.minutes)} on one "
+            f"thread."
+        )
+    if price.images:
+        return (
+            "More seeds alone would not settle it: there are too few test "
+            "images."
+        )
+    return (
+        f"The difference is so near to what was needed that {MOST_SEEDS:,} "
+        f"seeds would not settle it."
+    )
+
+
+def pilot_table(case: Claim, record: Record) -> str | None:
+    """What was seen before the trial, and chosen from it."""
+    pilot = record.pilot
+    if pilot is None:
+        return None
+    rows = []
+    for name, lengths in pilot.lengths.items():
+        own = {**record.settings, **record.variants[name].settings}
+        rates = ", ".join(
+            f"{rate}: {value:.3f}" for rate, value in pilot.rates[name].items()
+        )
+        epochs = ", ".join(
+            f"{count}: {value:.3f}" for count, value in lengths.items()
+        )
+        rows.append(
+            (name, f"{own['lr']:g}", rates, f"{own['epochs']:g}", epochs)
+        )
+    seen = " and ".join(map(str, pilot.seeds))
+    reached = (
+        "Twice the epochs gained less than a point for every variant."
+        if pilot.plateau
+        else "Twice the epochs still gained a point or more for some variant, "
+        "so that there is no verdict."
     )
     return (
-        f'<figure class="claim-effect">{effect(deciding, record, wide=True)}'
-        f"<figcaption>What decides: {said(deciding, html=True)}. A small dot "
-        f"is the {dots} in one seed, the line the corrected interval of the "
-        f"mean, the dashed line what was needed.</figcaption></figure>"
+        f"**What the pilot saw**, {plain(pilot.metric)} on validation scenes "
+        f"with seeds {seen}, which no trial uses. {reached}\n\n"
+    ) + grid(
+        (
+            "Variant",
+            "Learning rate",
+            "chosen from",
+            "Epochs",
+            "chosen from",
+        ),
+        rows,
     )
 
 
-def judgement(name: str, case: Claim, record: Record) -> str:
-    """Verdict, further statements, and how to repeat the trial."""
-    deciding = case.predictions[0]
-    verdict = case.verdict(record)
-    meanings = "\n".join(
-        f"- *{metric.replace('_', ' ')}*: {meaning}."
-        for metric, meaning in case.metrics.items()
-    )
-    known = {m for v in record.variants.values() for m in v.metrics}
-    shown = [metric for metric in case.metrics if metric in known]
+def details(name: str, case: Claim, record: Record) -> str:
+    """Every variant, further statements, and how to repeat the trial."""
+    deciding = case.decider(record)
     lines = [
-        f"**{verdict.capitalize()}.** {deciding.statement} Measured: "
-        f"{said(deciding)} is {deciding.effect(record)}; it had to be above "
-        f"{deciding.above:g}.",
-        f"**What would change it.** {case.would_change}",
         "````{dropdown} Every variant, further statements, how to repeat it",
-        table(record, shown).html,
-        meanings,
+        table(record, measured(case, record)).html,
     ]
-    if len(case.predictions) > 1:
-        lines.append(further(case.predictions[1:], record))
+    if all(record.variants[v].curves for v in deciding.variants):
+        caption = "Training of the variants compared, a line for each seed."
+        lines.append(curves(record, deciding.variants, caption=caption).html)
+    else:
+        shown = dict.fromkeys([deciding.metrics[0], *measured(case, record)])
+        lines.append(seeds(record, list(shown)[:2]).html)
+    if deciding is case.predictions[0] and case.predictions[1:]:
+        others = case.predictions[1:]
+        lines.append(further(others, record, "Further statement"))
+    networks = [
+        f'<a href="../{COPIES}/networks/{name}/{each}.safetensors">{each}</a>'
+        for each, result in record.variants.items()
+        if result.network
+    ]
+    if networks:
+        lines.append(
+            f"Networks of the first seed, in half precision: "
+            f"{', '.join(networks)}."
+        )
     lines.append(
         f"The {code(name)} of the claim and its {kept(name)} of "
         f"{record.date[:10]}: {record.hardware['cpu']}, "
@@ -235,44 +431,47 @@ def judgement(name: str, case: Claim, record: Record) -> str:
     return "\n\n".join([*lines, "````"])
 
 
-def further(predictions: Sequence[Prediction], record: Record) -> str:
-    """The statements that do not decide, as a table."""
-    columns = ("Further statement", "Interval", "Needed above", "Verdict")
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    body = ""
-    for each in predictions:
-        cells = (
-            escape(each.statement),
-            each.effect(record),
-            f"{each.above:g}",
-            each.verdict(record),
+def further(
+    statements: Sequence[Statement], record: Record, title: str
+) -> str:
+    """Several statements as a table."""
+    rows = []
+    for each in statements:
+        found = each.find(record)
+        rows.append(
+            (
+                escape(each.statement),
+                found.effect,
+                typeset(f"{found.needed:.3g}"),
+                found.word,
+            )
         )
-        body += "<tr>" + "".join(
+    return grid((title, "Interval", "Needed above", "Verdict"), rows)
+
+
+def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose rows become blocks on a phone."""
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(
             f'<td data-label="{column}">{cell}</td>'
             for column, cell in zip(columns, cells, strict=True)
         )
-        body += "</tr>"
+        + "</tr>"
+        for cells in rows
+    )
     return (
         f'<table class="table stacked"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
 
 
-def said(prediction: Prediction, *, html: bool = False) -> str:
-    """The quantity of a prediction, with the variants emphasised."""
-    start, end = ("<em>", "</em>") if html else ("*", "*")
-    metric = prediction.metric.replace("_", " ")
-    words = f"{metric} of {start}{prediction.variant}{end}"
-    if prediction.against is not None:
-        words += f" minus that of {start}{prediction.against}{end}"
-    return words
-
-
 def cost(case: Claim, record: Record) -> str:
     """What the variant on trial costs, as multiples of its rival."""
-    deciding = case.predictions[0]
-    ours = record.variants[deciding.variant]
-    theirs = record.variants[deciding.against or case.control]
+    variant, *rivals = case.decider(record).variants
+    ours = record.variants[variant]
+    theirs = record.variants[rivals[0] if rivals else record.control]
     parts = [
         ("parameters", ours.parameters, theirs.parameters),
         ("work", ours.multiply_adds, theirs.multiply_adds),
@@ -283,49 +482,39 @@ def cost(case: Claim, record: Record) -> str:
     )
 
 
-def effect(
-    prediction: Prediction, record: Record, *, wide: bool = False
-) -> str:
-    """A small picture: what was needed in the middle, seeds and interval.
-
-    The dots are those of the seeds, paired differences where these decide;
-    the line is the corrected interval.
-    """
-    interval = prediction.interval(record)
-    values = list(
-        record.variants[prediction.variant].metrics[prediction.metric]
-    )
-    if prediction.against is not None:
-        against = record.variants[prediction.against]
-        values = [
-            ours - theirs
-            for ours, theirs in zip(
-                values, against.metrics[prediction.metric], strict=True
-            )
-        ]
-    width, height = (560, 44) if wide else (140, 20)
+def strip(found: Finding) -> str:
+    """A small picture: seeds, interval, and what was needed, dashed."""
+    interval, values = found.interval, found.per_seed
+    width, height = 140, 20
     middle, half = width / 2, height / 2
-    bounds = [*interval, *values]
-    reach = 1.1 * max(abs(x - prediction.above) for x in bounds) or 1.0
+    bounds = [*interval, *values, found.nothing]
+    reach = 1.1 * max(abs(x - found.needed) for x in bounds) or 1.0
 
     def at(value: float) -> str:
-        away = (middle - 4) * (value - prediction.above) / reach
-        return f"{middle + away:.1f}"
+        away = (middle - 4) * (value - found.needed) / reach
+        return f"{min(max(middle + away, 0), width):.1f}"
 
-    colour = COLOURS[prediction.verdict(record)]
+    colour = mark(found.word)[0]
     words = (
-        f"{prediction.effect(record)}, needed: above {prediction.above:g}; "
+        f"{found.effect}, needed: above {found.needed:.3g}; "
         f"{len(values)} seeds from {min(values):.3f} to {max(values):.3f}"
     )
     dots = "".join(
-        f'<circle cx="{at(value)}" cy="{half:g}" r="{3 if wide else 2}" '
+        f'<circle cx="{at(value)}" cy="{half:g}" r="2" '
         f'fill="{colour}" fill-opacity="0.35"/>'
         for value in values
     )
+    band = ""
+    if found.signed:
+        low, high = at(-found.margin), at(found.margin)
+        band = (
+            f'<rect x="{low}" width="{float(high) - float(low):.1f}" y="0" '
+            f'height="{height}" fill="currentColor" fill-opacity="0.12"/>'
+        )
     return (
         f'<svg role="img" aria-label="{escape(words)}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" '
-        f'style="max-width: 100%; height: auto">'
+        f'style="max-width: 100%; height: auto">{band}'
         f'<line x1="{middle:g}" x2="{middle:g}" y1="0" y2="{height}" '
         f'stroke="currentColor" stroke-dasharray="3 2"/>'
         f'<line x1="{at(interval.low)}" x2="{at(interval.high)}" '
@@ -361,7 +550,7 @@ def anchors(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def copy(app: Sphinx, error: Exception | None) -> None:
-    """Put claim files and records beside the pages.
+    """Put claim files, records and networks beside the pages.
 
     Each claim can then be audited from the built book alone.
     """
@@ -374,10 +563,15 @@ def copy(app: Sphinx, error: Exception | None) -> None:
         shutil.copyfile(claim_file(name), folder / f"{name}.py")
         if name in files:
             shutil.copyfile(files[name], folder / f"{name}.json")
+            networks = files[name].parent / "networks" / name
+            if networks.is_dir():
+                copies = folder / "networks" / name
+                shutil.copytree(networks, copies, dirs_exist_ok=True)
 
 
 def setup(app: Sphinx) -> None:
     app.add_directive("claims-rule", Rule)
+    app.add_directive("claims-summary", Summary)
     app.add_directive("claims-table", Table)
     app.add_directive("claims-sections", Sections)
     app.connect("doctree-read", anchors)

@@ -16,7 +16,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 from attncourse import trials
-from attncourse.trials.claim import claim_file
+from attncourse.trials.claim import claim_file, of_november
 from attncourse.trials.record import recorded
 from tests.book.conftest import SITE, documents
 
@@ -300,6 +300,7 @@ def test_the_bench_page_shows_every_recorded_race() -> None:
 
 def test_the_claims_page_shows_every_claim_and_its_verdict() -> None:
     page = article("book/claims")
+    summary, *_ = page.select("figure img")
     rows = page.select("table")[0].select("tbody tr")
     numbers = course_claims.numbered()
     assert set(numbers) == set(trials.claims())
@@ -307,11 +308,16 @@ def test_the_claims_page_shows_every_claim_and_its_verdict() -> None:
     for (name, number), row in zip(numbers.items(), rows, strict=True):
         case, record = trials.claim(name), trials.load(name)
         cells = row.find_all("td")
-        assert cells[0].get_text() == f"{number} {name}. {case.statement}"
+        headline = case.headline(record)
+        assert cells[0].get_text() == f"{number} {name}. {headline}"
         assert cells[0].a["href"] == f"#{name}"
-        assert cells[1].get_text() == case.verdict(record)
-        deciding = case.predictions[0]
-        value = deciding.effect(record)
+        found = case.find(record)
+        assert cells[1].strong.get_text() == found.word
+        said = cells[1].get_text()
+        assert ("21 November" in said) == of_november(record)
+        assert ("to settle: " in said) == (found.word == "not settled")
+        assert f"{name}: {found.word}, " in summary["alt"]
+        value = found.effect
         assert value in cells[2].get_text()
         assert value in cells[2].svg["aria-label"]
         assert cells[3].get_text()
@@ -337,13 +343,21 @@ def test_every_claim_has_a_section_with_its_figure() -> None:
         case, record = trials.claim(name), trials.load(name)
         section = page.find("section", id=name)
         text = " ".join(section.get_text().split())
-        assert case.verdict(record).capitalize() + ". " in text
+        found = case.find(record)
+        assert found.word.capitalize() + ". " in text
+        assert ("Price. " in text) == (found.word == "not settled")
+        assert ("rule of 21 November" in text) == of_november(record)
         assert "What would change it." in text
         assert record.command in text
-        for part in "Scene.", "Variants.", "Budget.":
+        for part in "Scene.", "Variants.", "Measured.", "Budget.":
             assert part in text
+        for metric in course_claims.measured(case, record):
+            assert (
+                f"{metric.replace('_', ' ')}, {case.metrics[metric]}" in text
+            )
         picture, *_ = section.select("figure img")
-        assert "One dot for each of" in picture["alt"]
+        values = ", ".join(f"{value:.3f}" for value in found.per_seed)
+        assert f"seed by seed: {values}. " in picture["alt"]
         sizes.add(picture["width"])
         for result in record.variants.values():
             assert f"{result.parameters:,}" in text
