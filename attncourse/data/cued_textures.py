@@ -19,6 +19,7 @@ TINTS = {
     "pink": (0.95, 0.5, 0.75),
 }
 CUES = ("white", "black")
+SPLITS = ("train", "test", "validation")
 SIDE, LEFT, DOT = 32, 24, 4
 
 
@@ -43,21 +44,22 @@ class CuedTextures:
     count
         Scenes in one epoch.
     split
-        ``"train"`` or ``"test"``.
+        ``"train"``, ``"test"``, or ``"validation"``: other scenes of the
+        training pieces.
     seed
         Two seeds give two unrelated sequences of epochs.
 
     Raises
     ------
     ValueError
-        If ``split`` is neither of the two.
+        If ``split`` is none of the three.
     """
 
     def __init__(
         self, count: int, *, split: str = "train", seed: int = 0
     ) -> None:
-        if split not in ("train", "test"):
-            raise ValueError(f"split must be train or test, got {split!r}")
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
         self.count, self.split, self.seed = count, split, seed
 
     def draw(self, epoch: int = 0, *, other_cue: bool = False) -> Scenes:
@@ -100,17 +102,17 @@ class CuedTextures:
         return CueFactors(*(torch.from_numpy(each) for each in drawn))
 
     def _rng(self, epoch: int, part: int) -> np.random.Generator:
-        split = int(self.split == "test")
+        split = SPLITS.index(self.split)
         return np.random.default_rng([self.seed, epoch, split, part])
 
 
-@lru_cache(2)
+@lru_cache(3)
 def _textures(split: str) -> Float[Tensor, "3 height width"]:
     """Photographs at half their size, brought to one mean and contrast."""
     kept = []
     for name in TEXTURES:
         grey = F.avg_pool2d(photo(name)[:1], 2)[0]
         cut = round(0.6 * len(grey))
-        part = grey[:cut] if split == "train" else grey[cut:]
+        part = grey[cut:] if split == "test" else grey[:cut]
         kept.append(0.55 + 0.2 * (part - part.mean()) / part.std())
     return torch.stack(kept).clamp(0, 1)

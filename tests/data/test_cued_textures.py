@@ -37,8 +37,11 @@ def test_epochs_and_splits_differ_and_repeat():
     assert not torch.equal(first, scenes.draw(1).images)
     other = CuedTextures(31, split="test").draw(0).images
     assert not torch.equal(first, other)
+    held_out = CuedTextures(31, split="validation").draw(0).images
+    assert not torch.equal(first, held_out)
+    assert not torch.equal(other, held_out)
 
 
 def test_unknown_splits_are_named():
-    with pytest.raises(ValueError, match="split must be train or test"):
+    with pytest.raises(ValueError, match="split must be one of"):
         CuedTextures(3, split="all")

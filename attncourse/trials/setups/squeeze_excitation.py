@@ -23,8 +23,8 @@ from attncourse.models.gating import (
     LinearGate,
 )
 from attncourse.trials.budget import Budget
-from attncourse.trials.loop import evaluate
 from attncourse.trials.runs import Variant
+from attncourse.trials.scores import Scores, score
 
 CHANNELS = 24
 
@@ -36,13 +36,17 @@ def frozen(channels: int, reduction: int) -> SqueezeExcitation:
 
 
 def network(
-    pooling: Callable[[], nn.Module], width: int = CHANNELS
+    pooling: Callable[[], nn.Module],
+    width: int = CHANNELS,
+    *,
+    first: tuple[int, int] = (12, 24),
 ) -> AttentionCNN:
     """Build the network; all variants of a seed start from the same trunk.
 
     A unit of its last map sees 15 x 15 pixels: never a dot and the texture.
+    Its layers have the widths `first` and `width`.
     """
-    model = AttentionCNN(3, in_channels=3, widths=(12, 24, width))
+    model = AttentionCNN(3, in_channels=3, widths=(*first, width))
     model.pooling = pooling()
     return model
 
@@ -143,6 +147,10 @@ VARIANTS = {
     "wider": Variant(
         "no gates, wider", partial(network, AveragePooling2d, width=27)
     ),
+    "double": Variant(
+        "no gates, twice the width",
+        partial(network, AveragePooling2d, width=48, first=(24, 48)),
+    ),
     "hidden": Variant(
         "no gates, a hidden layer",
         partial(network, partial(HiddenAverage, CHANNELS)),
@@ -173,7 +181,7 @@ VARIANTS = {
 }
 
 
-def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
+def run(variant: str, seed: int, budget: Budget) -> Scores:
     """Train one variant; score it, its gates, and what replaces the gates.
 
     `gradient` is that of the trunk before the first step.
@@ -184,7 +192,8 @@ def run(variant: str, seed: int, budget: Budget) -> dict[str, float]:
     assert isinstance(model, AttentionCNN)
     first = CuedTextures(4 * budget.batch_size, seed=seed).draw()
     gradient = first_gradient(model, first)
-    budget.fit(model, CuedTextures(budget.scenes, seed=seed), seed=seed)
-    scenes = CuedTextures(budget.test_scenes, split="test")
-    metrics = evaluate(model, scenes.draw()) | {"gradient": gradient}
-    return metrics | chosen.score(model, scenes)
+    training = CuedTextures(budget.scenes, seed=seed)
+    history = budget.fit(model, training, seed=seed)
+    scenes = CuedTextures(budget.test_scenes, split=budget.split, seed=seed)
+    scores = score(model, scenes.draw(), history=history)
+    return scores | {"gradient": gradient} | chosen.score(model, scenes)
