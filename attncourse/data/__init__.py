@@ -3,9 +3,12 @@
 from attncourse.data.cluttered import ClutteredDigits
 from attncourse.data.colour_lookup import ColourLookup
 from attncourse.data.covered import CoveredDigits, covered, squares
+from attncourse.data.credits import credit
 from attncourse.data.cued_textures import CuedTextures, CueFactors
 from attncourse.data.digits import digits, mnist_digits
-from attncourse.data.downloads import cifar10, fashion_mnist, mnist
+from attncourse.data.downloads import cifar10, fashion, mnist, olivetti
+from attncourse.data.faces import faces
+from attncourse.data.folders import images
 from attncourse.data.photos import photo, photo_credit, photos
 from attncourse.data.posed import PosedDigits
 from attncourse.data.scenes import Scenes
@@ -15,10 +18,16 @@ from attncourse.data.several_sizes import (
     SizedDigits,
     sizes_of,
 )
+from attncourse.data.solar_cells import (
+    CellFacts,
+    solar_cell_facts,
+    solar_cells,
+)
 from attncourse.data.two_digits import TwoDigits
 from attncourse.data.viewed import Viewed, ViewedDigits
 
 __all__ = [
+    "CellFacts",
     "ClutteredDigits",
     "ColourLookup",
     "CoveredDigits",
@@ -34,13 +43,19 @@ __all__ = [
     "ViewedDigits",
     "cifar10",
     "covered",
+    "credit",
     "digits",
-    "fashion_mnist",
+    "faces",
+    "fashion",
+    "images",
     "mnist",
     "mnist_digits",
+    "olivetti",
     "photo",
     "photo_credit",
     "photos",
     "sizes_of",
+    "solar_cell_facts",
+    "solar_cells",
     "squares",
 ]

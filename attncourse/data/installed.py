@@ -43,10 +43,7 @@ def intact(content: bytes, sha256: str, path: Path, project: str) -> bytes:
     """
     if hashlib.sha256(content).hexdigest() == sha256:
         return content
-    raise OSError(
-        f"{path} is damaged or of another version; run pip install "
-        f"--force-reinstall --no-deps {project}"
-    )
+    raise damaged(path, project)
 
 
 def bytes_of(path: Path, project: str) -> bytes:
@@ -63,3 +60,11 @@ def bytes_of(path: Path, project: str) -> bytes:
             f"--no-deps {project}"
         )
     return path.read_bytes()
+
+
+def damaged(path: Path, project: str) -> OSError:
+    """The error for a file of a package that is not as it was."""
+    return OSError(
+        f"{path} is damaged or of another version; run pip install "
+        f"--force-reinstall --no-deps {project}"
+    )
