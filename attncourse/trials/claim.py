@@ -186,8 +186,8 @@ class Claim:
         Number of claims that the interval is corrected for; None, as long as
         a claim has the form of November, for all there are.
     earlier
-        What decided the record that was made under the rule of November; it
-        goes with that record.
+        The predictions of a record that was made under the rule of November;
+        they go with that record.
     would_change
         Which result or setting would change the verdict.
     lesson
@@ -210,7 +210,7 @@ class Claim:
     quick: Profile
     full: Profile
     family: int | None = None
-    earlier: Prediction | None = None
+    earlier: tuple[Prediction, ...] = ()
 
     def profile(self, name: str) -> Profile:
         """Return one of the two sizes by its name."""
@@ -219,17 +219,21 @@ class Claim:
             raise ValueError(f"profile must be quick or full, got {name!r}")
         return profiles[name]
 
-    def headline(self, record: Record) -> str:
-        """Return what a record was made to decide, in a sentence."""
-        deciding = self.decider(record)
-        old = deciding is self.earlier
-        return deciding.statement if old else self.statement
+    def judged(self, record: Record) -> tuple[Statement, ...]:
+        """Return the predictions that a record was made for."""
+        if self.earlier and of_november(record):
+            return self.earlier
+        return self.predictions
 
     def decider(self, record: Record) -> Statement:
         """Return the prediction that decides a record."""
-        if self.earlier is not None and of_november(record):
-            return self.earlier
-        return self.predictions[0]
+        return self.judged(record)[0]
+
+    def headline(self, record: Record) -> str:
+        """Return what a record was made to decide, in a sentence."""
+        if self.judged(record) is self.predictions:
+            return self.statement
+        return self.decider(record).statement
 
     def find(self, record: Record) -> Finding:
         """Return what a record says of the claim.

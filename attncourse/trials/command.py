@@ -135,16 +135,17 @@ def _list(options: Namespace) -> int:
     files = recorded(options.results)
     for name in claims():
         case = claim(name)
-        state = "no record"
+        state, said = "no record", case.statement
         if name in files:
             record = load(name, options.results)
+            said = case.headline(record)
             current = record.code == code_digest(case.run)
             state = (
                 f"{case.verdict(record)}; {len(record.seeds)} seeds, "
                 f"{record.profile}, {record.date[:10]}, "
                 f"{'this' if current else 'other'} code"
             )
-        print(f"{name}: {case.statement}\n    {state}")
+        print(f"{name}: {said}\n    {state}")
     return 0
 
 
@@ -172,10 +173,13 @@ def _run(options: Namespace) -> int:
         results=options.results,
         **_place(options),
     )
+    if not records:
+        print("Nothing is stale.")
     if options.all:
         for record in records:
             case = claim(record.name)
-            print(f"{record.name}: {case.verdict(record)}: {case.statement}")
+            said = case.headline(record)
+            print(f"{record.name}: {case.verdict(record)}: {said}")
         return 0
     for record in records:
         _report(record)
@@ -240,10 +244,10 @@ def _report(record: Record) -> None:
                     f"{series.std:.3f}"
                 )
     print(
-        f"\nVerdicts by Student's intervals of {record.level:.2%}, corrected "
-        f"for {record.family} claims; the first decides:"
+        f"\nVerdict: {case.verdict(record)}. Intervals of {record.level:.2%}, "
+        f"corrected for {record.family} claims; the first decides:"
     )
-    for prediction in case.predictions:
+    for prediction in case.judged(record):
         mean, low, high = prediction.interval(record)
         print(
             f"  {prediction.verdict(record)}: {prediction.statement} "

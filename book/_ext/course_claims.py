@@ -278,7 +278,7 @@ def outdated(case: Claim, record: Record) -> str:
         f"{record.date[:10]}), to be run anew under [the present "
         f"one](rule.md)."
     )
-    if case.earlier is not None:
+    if case.earlier:
         text += f" Then it will say: {case.statement} "
         text += decided_by(case.predictions[0])
     return text
@@ -409,8 +409,7 @@ def details(name: str, case: Claim, record: Record) -> str:
     else:
         shown = dict.fromkeys([deciding.metrics[0], *measured(case, record)])
         lines.append(seeds(record, list(shown)[:2]).html)
-    if deciding is case.predictions[0] and case.predictions[1:]:
-        others = case.predictions[1:]
+    if others := case.judged(record)[1:]:
         lines.append(further(others, record, "Further statement"))
     networks = [
         f'<a href="../{COPIES}/networks/{name}/{each}.safetensors">{each}</a>'

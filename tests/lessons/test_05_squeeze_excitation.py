@@ -1,7 +1,9 @@
 """What lesson 5 says in words, held against the records and the code."""
 
 import math
+from importlib.util import find_spec
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from attncourse import metrics, trials
 from attncourse.attention import EfficientChannelAttention, SqueezeExcitation
+from tests.lessons import cells
 
 GAIN, SOFTMAX, REGIONS = "se-gain", "softmax-gate", "channel-regions"
 
@@ -47,7 +50,7 @@ def test_the_cue_score_was_refuted_and_the_twins_were_not() -> None:
     record, claim = trials.load(GAIN), trials.claim(GAIN)
     verdicts = {
         (each.metric, each.variant): each.verdict(record)
-        for each in claim.predictions
+        for each in claim.judged(record)
     }
     assert verdicts["follows_cue", "se"] == "refuted"
     assert verdicts["obeys_twin", "se"] == "supported"
@@ -122,3 +125,32 @@ def test_a_mean_forgets_positions_and_another_squeeze_need_not() -> None:
     mean, of_mixed = (layer.attend(each).weights for each in (x, mixed))
     assert torch.allclose(mean, of_mixed, atol=1e-6)
     assert not torch.allclose(layer.gates(x), layer.gates(mixed), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def detector() -> dict[str, Any]:
+    if find_spec("rapidocr_onnxruntime") is None:
+        pytest.skip("rapidocr-onnxruntime is not installed")
+    words = "NAMES = [", "of_plain = [", "constant = [", "noisy = ["
+    return cells.run("05_squeeze_excitation", *words)
+
+
+def test_gates_are_closed_in_some_images(detector) -> None:
+    shut, adds = detector["shut"], detector["detector"].adds
+    always = torch.cat([layer.all(0) for layer in shut]).float().mean()
+    ever = torch.cat([layer.any(0) for layer in shut]).float().mean()
+    assert always < 0.25 * detector["closed"]
+    assert ever > 1.5 * detector["closed"]
+    adding = zip(shut, adds, strict=True)
+    harmless = sum(layer.sum() for layer, added in adding if added)
+    assert harmless > 0.5 * sum(layer.sum() for layer in shut)
+
+
+def test_constant_gates_find_the_lines_as_well(detector) -> None:
+    marked = detector["marked"]
+    own, constant = marked["its own"], marked["constant"]
+    for kind in ("constant", "those of the next"):
+        assert marked[kind][0] > own[0] - 0.02
+        assert marked[kind][1] > own[1] - 0.02
+    assert constant[3] < own[3] - 0.05  # with noise a part lies elsewhere
+    assert marked["all open"][1] < 0.8

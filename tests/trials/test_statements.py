@@ -1,8 +1,9 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from attncourse.metrics import t_interval
+from attncourse.metrics import crossed_interval, t_interval
 from attncourse.trials import Series
 from attncourse.trials.rule import widened
 from attncourse.trials.statements import (
@@ -60,6 +61,28 @@ def test_a_gain_is_over_the_strongest_baseline():
     assert alone.interval == t_interval(ours, plain)
     assert alone.word == "supported"
     assert alone.effect.startswith("+0.210")
+
+
+def test_blocks_of_test_images_are_a_second_source_of_chance():
+    draw = np.random.default_rng(0)
+    tables = {
+        name: draw.uniform(mean - 0.05, mean + 0.05, (4, 20))
+        for name, mean in (("ours", 0.9), ("plain", 0.7))
+    }
+    blocked = replace(
+        TRIAL,
+        variants={
+            name: replace(
+                TRIAL.variants[name],
+                blocks={"accuracy": tuple(map(tuple, table.tolist()))},
+            )
+            for name, table in tables.items()
+        },
+    )
+    found = Gain("", "ours", ("plain",), POINT).find(blocked)
+    difference = tables["ours"] - tables["plain"]
+    assert found.interval == crossed_interval(difference)
+    assert found.per_seed == pytest.approx(list(difference.mean(1)))
 
 
 def test_the_default_margin_is_what_doubling_buys():
