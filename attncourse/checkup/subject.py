@@ -181,6 +181,13 @@ class Subject:
                     inputs[key] = twins[value.shape]
         return replace(self, module=module, inputs=inputs)
 
+    def with_inputs(self, inputs: Inputs) -> "Subject":
+        """The same module on other inputs."""
+        other = replace(self, inputs=inputs)
+        if "opened" in self.__dict__:
+            other.__dict__["opened"] = self.opened
+        return other
+
     def _first_of(self, shape: Sequence[int]) -> Tensor:
         found: Tensor = next(
             value

@@ -20,11 +20,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-def _names(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
     return frozenset(text.split())
 
 
-SHAPING = _names("""
+SHAPING = words_of("""
     _reshape_alias _to_copy _unsafe_view alias as_strided clone contiguous
     detach diagonal expand flip gather im2col index index_select
     lift_fresh movedim narrow permute pixel_shuffle pixel_unshuffle repeat
@@ -32,7 +33,7 @@ SHAPING = _names("""
     unbind unfold unsqueeze view
 """)
 SCALING = {"mul", "mul_", "div", "div_", "true_divide"}
-KEEPING = _names("""
+KEEPING = words_of("""
     add add_ sub sub_ masked_fill masked_fill_ where clamp clamp_min
     clamp_max constant_pad_nd cat stack dropout native_dropout
 """)
@@ -113,6 +114,15 @@ class Step:
     shape: tuple[int, ...]
     of_input: bool
     needed: bool
+    along: int = 0  # size of the axis that it cuts, joins or looks along
+
+
+@dataclass
+class Grid:
+    """Positions at which a map was read."""
+
+    at: Tensor
+    corners: bool
 
 
 @dataclass
@@ -125,6 +135,8 @@ class Trace:
     gates: list[Tensor] = field(default_factory=list)
     dropouts: int = 0
     steps: list[Step] = field(default_factory=list)
+    grids: list[Grid] = field(default_factory=list)
+    grid_corners: list[bool] = field(default_factory=list)
     kept: list[Any] = field(default_factory=list)  # or ids were given anew
 
     @property
@@ -138,6 +150,20 @@ class Trace:
             elif step.of_input and step.name not in SHAPING:
                 dead.append(step)
         return dead[::-1]
+
+
+def _along(name: str, args: Any, kwargs: Any, outputs: list[Tensor]) -> int:
+    """The size of the axis along which positions are told apart."""
+    if name == "convolution":
+        kernel = args[1].shape[2:]
+        return 0 if max(kernel, default=1) == 1 else max(kernel)
+    if name not in {"select", "slice", "split", "split_with_sizes", "unbind"}:
+        return 0
+    value = args[0]
+    place = {"split": 2, "split_with_sizes": 2}.get(name, 1)
+    dim = kwargs.get("dim", args[place] if len(args) > place else 0)
+    whole = any(output.shape == value.shape for output in outputs)
+    return 0 if whole or not value.ndim else int(value.shape[dim])
 
 
 def _attend(given: dict[str, Any]) -> Tensor:
@@ -240,6 +266,11 @@ class Tracer(Watching):
         self.kept.append((args, kwargs, out))
         facts = [self.fact(tensor) for tensor in flat((args, kwargs))]
         self._step(name, before, outputs, facts)
+        self.trace.steps[-1].along = _along(name, args, kwargs, outputs)
+        if name.startswith("grid_sampler"):
+            self.trace.grids.append(Grid(args[1].clone(), bool(args[4])))
+        elif name == "affine_grid_generator":
+            self.trace.grid_corners.append(bool(args[2]))
         rule: Callable[..., None] = getattr(self, f"_{self._rule(name)}")
         try:
             rule(func, args, kwargs, outputs, facts)

@@ -22,7 +22,7 @@ NAME = "gradients"
 DRAWS = 3
 
 
-class _NoBackward(Exception):
+class _NoBackwardError(Exception):
     """The loss has a graph, and there is no way back through it."""
 
 
@@ -37,7 +37,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
         try:
             with redrawn_parameters(module, draw):
                 sizes = _gradients(subject, draw)
-        except _NoBackward as error:
+        except _NoBackwardError as error:
             yield Finding(
                 "error",
                 NAME,
@@ -96,7 +96,7 @@ def _gradients(subject: Subject, draw: int) -> dict[str, float]:
         loss.backward()
     except Exception as error:
         text = " ".join(str(error).split())[:160]
-        raise _NoBackward(f"{type(error).__name__}: {text}") from error
+        raise _NoBackwardError(f"{type(error).__name__}: {text}") from error
     return {
         name: 0.0 if value.grad is None else float(value.grad.norm())
         for name, value in watched.items()

@@ -7,28 +7,27 @@ import torch
 from torch import Tensor, nn
 
 from attncourse.checkup.finding import Finding
+from attncourse.checkup.footprint import footprints, is_partition
+from attncourse.checkup.probes.parameters import kept_tensors
 from attncourse.checkup.subject import Inputs, Subject, difference, is_float
-from attncourse.checkup.trace import flat
+from attncourse.checkup.trace import flat, words_of
 
 NAME = "order"
-ORDERLY = {
-    "arange",
-    "cat",
-    "cos",
-    "cumsum",
-    "convolution",
-    "constant_pad_nd",
-    "flip",
-    "masked_fill",
-    "masked_fill_",
-    "mkldnn_rnn_layer",
-    "roll",
-    "sin",
-    "slice",
-    "tril",
-    "triu",
-    "where",
-}
+BLIND = words_of("""
+    _adaptive_avg_pool2d _fused_rms_norm _native_batch_norm_legit_no_training
+    _reshape_alias _safe_softmax _softmax _to_copy _unsafe_view abs add add_
+    addcmul addmm alias amax any baddbmm bmm cat clamp clamp_min clone
+    contiguous convolution detach div div_ elu empty_like eq erf exp exp_
+    expand full_like gelu hardsigmoid hardswish hardtanh leaky_relu lift_fresh
+    linalg_vector_norm log logical_not masked_fill masked_fill_ matmul max
+    mean mean_ mean_dim mm mul mul_ nan_to_num native_batch_norm
+    native_dropout native_group_norm native_layer_norm neg ones_like permute
+    pow relu relu_ repeat reshape rsqrt rsub scalar_tensor select sigmoid
+    sigmoid_ silu silu_ slice split split_with_sizes sqrt squeeze stack std
+    sub sub_ sum t tanh transpose unbind unflatten unsqueeze var var_mean view
+    where zeros_like
+""")
+"""Operations that treat all positions alike."""
 
 
 def probe(subject: Subject) -> Iterator[Finding]:
@@ -58,13 +57,23 @@ def probe(subject: Subject) -> Iterator[Finding]:
     else:
         cut = list(_heads(subject, order))
         yield from cut
-        without = not pixels and not cut and not _knows_order(subject)
+        without = (
+            not cut
+            and not _knows_order(subject)
+            and not _grouped(subject, before)
+        )
         yield Finding(
-            "warning" if without else "note",
+            "error" if without else "note",
             NAME,
-            f"shuffled {what} change the output by {min(same, along):.0%}",
+            f"shuffled {what} change the output by {min(same, along):.0%}"
+            + (
+                f", and all {len(subject.base_trace.steps)} operations "
+                "treat positions alike"
+                if without
+                else ""
+            ),
             "neither positions nor masks nor convolutions were seen, so a "
-            "view may put the parts of different tokens together"
+            "view puts the parts of different positions together"
             if without
             else f"the result depends on where a {what[:-1]} stands: by "
             "positions, convolutions or a causal mask, or by a wrong view",
@@ -76,15 +85,73 @@ def probe(subject: Subject) -> Iterator[Finding]:
 
 def _knows_order(subject: Subject) -> bool:
     """Whether something in the module can tell one position from another."""
-    seen = {step.name for step in subject.base_trace.steps}
-    if seen & ORDERLY or list(subject.module.buffers()):
-        return True
-    plain = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention)
-    owners = {
-        type(subject.module.get_submodule(name.rpartition(".")[0]))
-        for name, _ in subject.module.named_parameters()
-    }
-    return not all(issubclass(owner, plain) for owner in owners)
+    shape = subject.first.shape
+    pixels = subject.first.ndim == 4
+    sizes = set(shape[2:]) if pixels else {shape[_tokens(subject)]}
+    if pixels:
+        sizes |= {shape[2] * shape[3]}
+    for step in subject.base_trace.steps:
+        if step.name not in BLIND:
+            return True
+        if step.name == "convolution":
+            if step.along:
+                return True
+        elif step.along in sizes and step.of_input:
+            return True
+        if step.name in {"cat", "masked_fill", "where", "masked_fill_"}:
+            return True
+    sizes |= {size + 1 for size in sizes} | {2 * size - 1 for size in sizes}
+    plain = (
+        nn.Linear,
+        nn.LayerNorm,
+        nn.RMSNorm,
+        nn.MultiheadAttention,
+        nn.modules.batchnorm._BatchNorm,
+        nn.GroupNorm,
+        nn.Conv1d,
+        nn.Conv2d,
+    )
+    named = [
+        *subject.module.named_parameters(),
+        *subject.module.named_buffers(),
+    ]
+    for name, value in named:
+        owner = subject.module.get_submodule(name.rpartition(".")[0])
+        if not isinstance(owner, plain) and sizes & set(value.shape):
+            return True
+    loose = [v for _, v in kept_tensors(subject.module)]
+    return any(sizes & set(value.shape) for value in loose)
+
+
+def _grouped(subject: Subject, before: Tensor) -> bool:
+    """Whether rows, columns or windows are the groups that attend."""
+    if subject.first.ndim != 4:
+        return False
+    for axis in (2, 3):
+        generator = torch.Generator().manual_seed(3)
+        order = torch.randperm(subject.first.shape[axis], generator=generator)
+        given = {
+            key: value.index_select(axis, order.to(value.device))
+            if is_float(value)
+            and _positions(subject, value)
+            == _positions(subject, subject.first)
+            else value
+            for key, value in subject.inputs.items()
+        }
+        after = flat(subject.run(given))[0]
+        if before.shape == subject.first.shape[:1] + before.shape[1:] and (
+            before.ndim == 4
+            and before.shape[2:] == subject.first.shape[2:]
+            and difference(before.index_select(axis, order), after)
+            <= subject.tolerance
+        ):
+            return True
+    seen = footprints(subject)
+    return (
+        seen is not None
+        and not bool(seen.moves.all())
+        and is_partition(seen.moves)
+    )
 
 
 def _with_positions(subject: Subject) -> Finding | None:

@@ -116,6 +116,11 @@ def _kept(module: nn.Module) -> Iterator[tuple[str, Any]]:
                     yield inner, leaf
 
 
+def kept_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Tensors in plain attributes, lists and dicts."""
+    return ((p, v) for p, v in _kept(module) if isinstance(v, Tensor))
+
+
 def _leaves(value: Any, path: str, depth: int = 3) -> Iterator[Any]:
     if isinstance(value, Tensor | nn.Module):
         yield path, value

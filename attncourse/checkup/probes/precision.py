@@ -78,7 +78,7 @@ def _large(subject: Subject) -> Iterator[Finding]:
         return
     by_hand = any(event.by_hand for event in subject.base_trace.normalisations)
     yield Finding(
-        "error" if by_hand else "warning",
+        "error" if by_hand else "note",
         NAME,
         f"inputs multiplied by {LARGE:.0f} give inf or NaN",
         "exp of a score above 88 is inf in float32, and inf / inf is NaN"
@@ -103,11 +103,22 @@ def _half(
         yield failure(word, error)
         return
     if not all(o.isfinite().all() for o in outputs if is_float(o)):
+        largest = torch.finfo(dtype).max
+        score = max(
+            (
+                float(event.scores.nan_to_num(0, 0, 0).abs().max())
+                for event in subject.base_trace.normalisations
+                if event.scores.numel()
+            ),
+            default=0.0,
+        )
         yield Finding(
-            "warning",
+            "warning" if score > largest else "note",
             NAME,
-            f"in {word} the output has inf or NaN",
-            f"numbers beyond {torch.finfo(dtype).max:.3g} overflow in {word}",
+            f"in {word} the output has inf or NaN; the largest score is "
+            f"{score:.3g}",
+            f"numbers beyond {largest:.3g} overflow in {word}, and those "
+            f"below {torch.finfo(dtype).tiny:.1g} may become zero",
             "take scores and their softmax in float32",
         )
         return

@@ -140,7 +140,8 @@ def _pooled(subject: Subject) -> Iterator[Finding]:
             return
     if tuple(shapes[0].shape[2:]) != (1, 1):
         return
-    for made, told in zip(shapes[1:], ("twice as wide", "twice as high")):
+    turned = "twice as wide", "twice as high"
+    for made, told in zip(shapes[1:], turned, strict=True):
         if tuple(made.shape[2:]) != (1, 1):
             yield Finding(
                 "error",
