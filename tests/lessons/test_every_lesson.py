@@ -126,6 +126,22 @@ def test_what_answers_a_question_folds_itself(lesson: Path) -> None:
 
 
 @every_lesson
+def test_solutions_are_collapsed_and_nothing_but_the_call(
+    lesson: Path,
+) -> None:
+    """JupyterLab runs a collapsed cell too, and would show what it prints."""
+    for cell in execution.code_cells(read(lesson)):
+        if not re.search(r"\bsolution\(", cell.source):
+            continue
+        assert re.fullmatch(r'solution\("\w+\.\w+"\)', cell.source)
+        assert cell.metadata.tags == ["hide-cell"]
+        assert cell.metadata.mystnb == {
+            "code_prompt_show": "Solution in code",
+            "code_prompt_hide": "Hide the code",
+        }
+
+
+@every_lesson
 def test_text_is_what_any_jupyterlab_shows(lesson: Path) -> None:
     text = prose(lesson)
     assert {d.name for d in directives(lesson)} <= DIRECTIVES
