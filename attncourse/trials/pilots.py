@@ -145,7 +145,7 @@ class Pilot:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise ValueError(f"{place}: {first['msg']}") from error
-        except (AttributeError, KeyError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError("it has no choice") from error
         if json.loads(json.dumps(pilot._chosen())) != chosen:
             raise ValueError(f"from its runs follows {pilot._chosen()}")

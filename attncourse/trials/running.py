@@ -81,9 +81,7 @@ def run_claims(
     if only_stale:
         trials = [each for each in trials if changed(each, records)]
     for trial in trials:
-        if claim(trial.name).family is not None:
-            for name, variant in trial.variants.items():
-                check_size(name, variant.build())
+        _check_sizes(claim(trial.name))
     return run_trials(
         trials, results=records, parts=folder / ".partial", **where
     )
@@ -233,6 +231,13 @@ def _settings(budget: Budget) -> dict[str, int | float]:
     return settings
 
 
+def _check_sizes(case: Claim) -> None:
+    """Refuse a network that would not be kept, before it is trained."""
+    if case.family is not None:
+        for name, variant in case.variants.items():
+            check_size(name, variant.build())
+
+
 def _family(case: Claim) -> int:
     return len(claims()) if case.family is None else case.family
 
@@ -253,6 +258,7 @@ def _usable(pilot: Pilot, case: Claim) -> Pilot:
 
 def _pilot(name: str, results: Path, where: Mapping[str, Any]) -> Pilot:
     case = claim(name)
+    _check_sizes(case)
     metric = next(iter(case.metrics))
     base = replace(case.full.budget, split="validation")
     spent: list[float] = []

@@ -1,17 +1,22 @@
 """Small stand-ins: scenes, networks, a claim and a record."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
 from attncourse.data import Scenes
 from attncourse.metrics import paired_bootstrap
 from attncourse.trials import (
+    Curve,
     Record,
     Series,
     Time,
     Variant,
     VariantResult,
 )
+from attncourse.trials.networks import packed, sha256
+from attncourse.trials.record import PilotTable
 
 
 def size(model: nn.Module) -> int:
@@ -116,4 +121,40 @@ def small_record() -> Record:
         command="python -m attncourse trials run small",
         time=Time(runs=15.0, wall=9.0, runs_reused=1),
         date="2026-01-02T03:04:05+00:00",
+    )
+
+
+NETWORKS = {"plain": packed(linear()), "better": packed(linear(1))}
+"""What the first seeds of :func:`kept_record` left."""
+
+
+def kept_record() -> Record:
+    """The small record in the new form: blocks, curves, networks, pilot."""
+    old = small_record()
+    values = {"3": 0.5, "6": 0.505}
+    return replace(
+        old,
+        variants={
+            name: replace(
+                variant,
+                blocks={
+                    "accuracy": tuple(
+                        (value - 0.25, value + 0.25)
+                        for value in variant.metrics["accuracy"]
+                    )
+                },
+                curves=(Curve((0.7, 0.5, 0.25), (0.5, 0.625, 0.75)),) * 3,
+                settings={"lr": 0.005, "epochs": 3},
+                network=sha256(NETWORKS[name]),
+            )
+            for name, variant in old.variants.items()
+        },
+        pilot=PilotTable(
+            digest="1" * 64,
+            metric="accuracy",
+            seeds=(900, 901),
+            rates={name: {"0.005": 0.5} for name in old.variants},
+            lengths=dict.fromkeys(old.variants, values),
+            plateau=True,
+        ),
     )

@@ -5,7 +5,7 @@ import pytest
 
 from attncourse.metrics import paired_bootstrap
 from attncourse.trials import Series, load, record
-from tests.trials.standins import small_record
+from tests.trials.standins import NETWORKS, kept_record, small_record
 
 
 @pytest.fixture
@@ -188,6 +188,58 @@ def test_half_a_file_and_bytes_are_refused(folder):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"small\.json cannot be used"):
             load("small", folder)
+
+
+def test_a_record_with_networks_comes_back_as_it_was(tmp_path):
+    path = record.save(kept_record(), tmp_path, NETWORKS)
+    kept = load("small", tmp_path)
+    assert kept == kept_record()
+    assert (kept.schema, small_record().schema) == (5, 4)
+    assert path.read_text() == kept.to_json()
+    text = path.read_text()
+    assert '"loss": [ 0.7, 0.5, 0.25 ]' in text
+    assert json.loads(text)["variants"]["better"]["blocks"] == {
+        "accuracy": [[0.375, 0.875], [0.625, 1.125], [0.5, 1.0]]
+    }
+
+
+def better(data):
+    return data["variants"]["better"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda d: d.update(schema=4), "schema is 4, but .* those of 5"),
+        (lambda d: better(d).update(network=""), "network, or none"),
+        (
+            lambda d: better(d).update(network="1" * 64),
+            "small/better.*altered",
+        ),
+        (lambda d: better(d)["curves"].pop(), "curves has 2 values for 3"),
+        (lambda d: better(d)["curves"][0].pop("loss"), r"curves\.0\.loss: "),
+        (
+            lambda d: better(d)["blocks"]["accuracy"].pop(),
+            r"blocks\.accuracy has 2 values for 3 seeds",
+        ),
+        (
+            lambda d: better(d)["blocks"]["accuracy"][0].pop(),
+            r"equally many everywhere, got \[1, 2\]",
+        ),
+        (lambda d: d["pilot"].pop("plateau"), r"pilot\.plateau: .*required"),
+    ],
+)
+def test_what_the_new_form_has_is_checked(tmp_path, edit, reason):
+    record.save(kept_record(), tmp_path, NETWORKS)
+    change(tmp_path, edit)
+    with pytest.raises(ValueError, match=rf"small\.json .*{reason}"):
+        load("small", tmp_path)
+
+
+def test_the_old_form_with_the_new_number_is_refused(folder):
+    change(folder, lambda data: data.update(schema=5))
+    with pytest.raises(ValueError, match=r"schema is 5, but .* those of 4"):
+        load("small", folder)
 
 
 def test_every_record_of_the_course_is_whole():

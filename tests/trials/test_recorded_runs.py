@@ -7,6 +7,7 @@ and one seed of each claim in it. To repeat a failure on another day set
 
 import os
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 
@@ -78,7 +79,10 @@ def test_every_claim_is_drawn_within_two_months():
 @pytest.mark.parametrize(("name", "variant", "seed"), sample(DAY))
 def test_a_recorded_run_repeats(name, variant, seed):
     case, record = claim(name), load(name)
-    budget = case.profile(record.profile).budget
+    budget = replace(
+        case.profile(record.profile).budget,
+        **record.variants[variant].settings,
+    )
     again = attempt(partial(case.run, budget=budget), variant, seed)
     for metric in case.metrics:
         if metric in again.metrics:
