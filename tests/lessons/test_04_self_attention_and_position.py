@@ -1,6 +1,8 @@
 """What lesson 4 says of its recorded trials, of positions and of torch."""
 
+from importlib.util import find_spec
 from inspect import signature
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from attncourse.attention import (
 )
 from attncourse.metrics import cost
 from attncourse.trials import Record
+from tests.lessons import cells
 
 CODES = ("raster", "sinusoidal", "learned", "relative", "rotary")
 
@@ -120,3 +123,36 @@ def test_defaults_of_torch_that_the_lesson_names() -> None:
     takes = signature(nn.TransformerEncoderLayer).parameters
     assert takes["batch_first"].default is False
     assert takes["norm_first"].default is False
+
+
+@pytest.fixture(scope="module")
+def reader() -> dict[str, Any]:
+    if find_spec("rapidocr_onnxruntime") is None:
+        pytest.skip("rapidocr-onnxruntime is not installed")
+    words = (
+        "LINES = [",
+        "def reach(",
+        "def within(",
+        "def right_characters(",
+        "counted = {}",
+    )
+    return cells.run("04_self_attention_and_position", *words)
+
+
+def test_no_head_of_the_reader_keeps_to_the_neighbourhood(reader) -> None:
+    near, distance, spread = (each[:, :8] for each in reader["heads"])
+    equal = reader["heads"][:, 0, 8]
+    assert near.max() < 0.2
+    assert (near > 1.5 * equal[0]).any()  # some lean towards it
+    assert distance.min() > 0.75 * equal[1]
+    assert spread.max() < equal[2]
+
+
+def test_the_reader_needs_no_neighbours_but_the_line(reader) -> None:
+    counted = reader["counted"]
+    assert counted["own, but nothing near"] == counted["its own"]
+    letters, spaces = counted["(printed)"]
+    assert counted["its own"][0] > 0.98 * letters
+    assert counted["its own"][1] >= 0.9 * spaces
+    assert counted["equal"][0] >= counted["its own"][0]
+    assert counted["equal"][1] < 0.8 * counted["its own"][1]
