@@ -9,6 +9,7 @@ from textwrap import dedent
 from typing import Any
 
 from attncourse import viz
+from attncourse.attention import MultiHeadAttention
 from attncourse.bugs import (
     blocks,
     cbam,
@@ -28,15 +29,15 @@ Code = Callable[..., Any]
 
 _EXHIBITS: tuple[Code | tuple[Code, Code], ...] = (
     single_head.OneNumberSoftmax.forward,
-    single_head.SoftmaxOverQueries.weights,
+    (single_head.SingleHead.weights, single_head.SoftmaxOverQueries.weights),
     single_head.SoftmaxOverSamples.weights,
-    single_head.KeysInRows.forward,
+    (single_head.KeysInRows.forward, single_head.SingleHead.forward),
     blocks.BranchesOfTheBatch.attend,
-    pairwise_maps.WithoutTranspose2d.mix,
+    (pairwise_maps.WithoutTranspose2d.mix, pairwise_maps._Explicit.mix),
     library_calls.rollout_step,
     library_calls.BatchFirstForgotten.__init__,
-    multihead.HeadsByView._split,
-    library_calls.HeadsJoinedByView._merge,
+    (multihead.HeadsByView._split, MultiHeadAttention._split),
+    (MultiHeadAttention._merge, library_calls.HeadsJoinedByView._merge),
     (layouts.MapByReshape.to_map, layouts.HeadsOnMaps.to_map),
     (layouts.ColumnAttention.forward, layouts.ColumnsByView.forward),
     (layouts.FrameAttention.to_tokens, layouts.FramesByReshape.to_tokens),
@@ -44,7 +45,7 @@ _EXHIBITS: tuple[Code | tuple[Code, Code], ...] = (
     faces.BatchByView.forward,
     single_head.InvertedMask.hide,
     single_head.ForgottenMask.hide,
-    single_head.FilledByWhere.hide,
+    (single_head.SingleHead.hide, single_head.FilledByWhere.hide),
     library_calls.RepeatedMask.forward,
     single_head.HugeFill.hide,
     single_head.EmptyRow.hide,

@@ -46,7 +46,7 @@ LESSON = Path(__file__).resolve().parents[2] / "lessons" / "bug_museum.ipynb"
 CELLS: list[dict[str, Any]] = json.loads(LESSON.read_text("utf8"))["cells"]
 EXHIBITS = 43
 CONTROLS = 2
-PAIRS = (11, 12, 13, 14, 22, 23, 24, 29, 33, 38, 39, 43)
+PAIRS = (2, 4, 6, *range(9, 15), 18, 22, 23, 24, 29, 33, 38, 39, 43)
 
 
 def source(cell: dict[str, Any]) -> str:
@@ -117,7 +117,6 @@ def test_versions_have_lines_of_their_own_and_differ(number: int) -> None:
     assert isinstance(shown, Versions)
     one, two = shown.first, shown.second
     assert (one.path, two.path) == ("version A", "version B")
-    assert one.lines[0] == two.lines[0]
     assert one.lines[0][0] == 1
     assert one.lines != two.lines
     assert one.name == two.name
@@ -127,7 +126,7 @@ def test_versions_have_lines_of_their_own_and_differ(number: int) -> None:
 
 @pytest.mark.parametrize("number", PAIRS)
 def test_the_version_that_is_said_to_be_right_is(number: int) -> None:
-    """Its class says so where no visitor looks."""
+    """Those of wrong ones say so where no visitor looks."""
     found = museum._EXHIBITS[number - 1]
     assert isinstance(found, tuple)
     documented = [
@@ -135,12 +134,15 @@ def test_the_version_that_is_said_to_be_right_is(number: int) -> None:
         for code in found
         for name in [code.__qualname__.partition(".")[0]]
     ]
-    grades = [text.partition(":")[0] for text in documented]
-    assert sorted(grades) == ["Right", "Wrong"]
+    right = [not text.startswith("Wrong:") for text in documented]
     text = questions()[number - 1]
     chosen = re.findall(r"\*\*(Right|No)\.\*\*", text).index("Right")
     option = re.findall(r"^\d\. (.*)$", text, re.MULTILINE)[chosen]
-    assert option.startswith("AB"[grades.index("Right")] + ".")
+    if all(right):
+        assert option == "Both."
+    else:
+        assert option.startswith("AB"[right.index(True)] + ".")
+        assert right.count(True) == 1
 
 
 def test_each_exhibit_is_shown_asked_measured_and_explained() -> None:
@@ -184,8 +186,8 @@ def test_there_is_no_such_exhibit() -> None:
         for show in (exhibit, versions):
             with pytest.raises(ValueError, match=f"one of 1 to {EXHIBITS}"):
                 show(number)
-    with pytest.raises(ValueError, match="exhibit 11 has two versions"):
-        exhibit(11)
+    with pytest.raises(ValueError, match="exhibit 2 has two versions"):
+        exhibit(2)
     with pytest.raises(ValueError, match="exhibit 1 has one version"):
         versions(1)
 
