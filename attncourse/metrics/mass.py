@@ -26,7 +26,7 @@ def mass_inside(
     weights
         Maps; they need not sum to one.
     masks
-        Answer keys, True inside.
+        Ground-truth masks, True inside.
 
     Returns
     -------

@@ -57,7 +57,7 @@ def pointing_game(
     weights
         Maps, coarser or finer than the masks in any ratio.
     masks
-        Answer keys, True inside.
+        Ground-truth masks, True inside.
     tolerance
         Distance in pixels of the mask at which a miss still counts as a
         hit. It grows the mask, for the chance and centre baselines too.

@@ -13,6 +13,7 @@ from attncourse.exercises.probes import (
     expect_close,
     expect_number,
     expect_tensor,
+    refuse,
 )
 
 Gate = Callable[[Tensor], Tensor]
@@ -64,7 +65,7 @@ def channel_gate(answer: Any) -> None:
         return (descriptor @ w0.T).relu() @ w1.T
 
     both = scores(average) + scores(largest)
-    for wrong, message in (
+    wrong = (
         (
             (scores(x.mean((2, 3))) + scores(x.amax((2, 3)))).sigmoid(),
             "The padding still counts: `valid` changes nothing in these "
@@ -132,9 +133,8 @@ def channel_gate(answer: Any) -> None:
             "The channels compete: each row sums to one, because a softmax "
             "stands where the sigmoid belongs.",
         ),
-    ):
-        if close(yours, wrong):
-            raise Mistake(message)
+    )
+    refuse(yours, wrong)
     expect_close(
         yours,
         channel_gate_solution(x, valid, w0, w1),
@@ -213,7 +213,7 @@ def order(answer: Any) -> None:
     )
     target = order_solution(x, channel, spatial)
     first = x * spatial(x)
-    for wrong, message in (
+    wrong = (
         (
             first * channel(x)[..., None, None],
             "Both gates still look at the input: the spatial gate should see "
@@ -238,9 +238,8 @@ def order(answer: Any) -> None:
             "Only the channels are gated; the gate of the positions is "
             "missing.",
         ),
-    ):
-        if close(yours, wrong):
-            raise Mistake(message)
+    )
+    refuse(yours, wrong)
     expect_close(
         yours, target, "The shape is right, but this is not x'' = M_s M_c x."
     )

@@ -12,6 +12,7 @@ from attncourse.exercises.probes import (
     expect_close,
     expect_number,
     expect_tensor,
+    refuse,
 )
 
 
@@ -103,7 +104,7 @@ def weights(answer: Any) -> None:
         )
     scores = torch.einsum("bd,mcd->bmc", (squeezed @ w.T).relu(), a)
     linear = torch.einsum("bd,mcd->bmc", squeezed @ w.T, a)
-    for wrong, message in (
+    wrong = (
         (
             scores.softmax(2),
             "Now the channels compete; for each channel it should be the "
@@ -124,9 +125,8 @@ def weights(answer: Any) -> None:
             "The axis is right, but the ReLU got lost on the way.",
         ),
         (scores, "These are the scores; the softmax is gone."),
-    ):
-        if close(yours, wrong):
-            raise Mistake(message)
+    )
+    refuse(yours, wrong)
     expect_close(
         yours,
         weights_solution(squeezed, w, a),
@@ -167,7 +167,7 @@ def held_still(answer: Any) -> None:
     target = held_still_solution(given, sizes)
     same = (sizes[:, None] == sizes).to(given.dtype)
     sums = torch.einsum("ij,jmc->imc", same, given)
-    for wrong, message in (
+    wrong = (
         (
             given.mean(0, keepdim=True).expand_as(given),
             "Nothing has changed: every image still gets the mean of the "
@@ -207,9 +207,8 @@ def held_still(answer: Any) -> None:
             "The means are right but stand at other images; image i should "
             "get the mean of its own size.",
         ),
-    ):
-        if close(yours, wrong):
-            raise Mistake(message)
+    )
+    refuse(yours, wrong)
     if not close(yours.sum(1), torch.ones(9, 7)):
         raise Mistake(
             "The weights of a channel no longer sum to one over the branches."
@@ -257,7 +256,7 @@ def fold(answer: Any) -> None:
         return torch.einsum("mc,mbchw->bchw", shares, torch.stack(parts))
 
     turned = F.conv2d(x, yours.flip(2, 3), padding=3)
-    for wrong, message in (
+    wrong = (
         (
             mixed(maps, torch.ones_like(a)),
             "The branches are added in full; each channel of a branch should "
@@ -277,9 +276,8 @@ def fold(answer: Any) -> None:
             mixed(maps, a.softmax(0)),
             "The weights pass a softmax once more; they sum to one already.",
         ),
-    ):
-        if close(found, wrong):
-            raise Mistake(message)
+    )
+    refuse(found, wrong)
     if close(turned, mixed(maps, a)):
         raise Mistake("The kernel is turned by half a turn.")
     one = torch.zeros_like(a)

@@ -13,6 +13,7 @@ from attncourse.exercises.probes import (
     expect_close,
     expect_number,
     expect_tensor,
+    refuse,
 )
 
 
@@ -67,34 +68,43 @@ def delete(answer: Any) -> None:
     best, worst = (s.flatten(1).argmax(1) for s in (sums, -sums))
     peak = maps.flatten(1).argmax(1)
     row, column = peak // width, peak % width
-    known = {
-        "All images lose the window of the first; each has its own.": _black(
-            images,
-            (best[:1] // columns).expand(3),
-            (best[:1] % columns).expand(3),
-            side,
+    wrong = (
+        (
+            _black(
+                images,
+                (best[:1] // columns).expand(3),
+                (best[:1] % columns).expand(3),
+                side,
+            ),
+            "All images lose the window of the first; each has its own.",
         ),
-        "This is the window with least of the map; take that with most.": (
-            _black(images, worst // columns, worst % columns, side)
+        (
+            _black(images, worst // columns, worst % columns, side),
+            "This is the window with least of the map; take that with most.",
         ),
-        "The window is laid around the highest pixel; take the one whose sum "
-        "is largest.": _black(
-            images,
-            (row - side // 2).clamp(0, height - side),
-            (column - side // 2).clamp(0, width - side),
-            side,
+        (
+            _black(
+                images,
+                (row - side // 2).clamp(0, height - side),
+                (column - side // 2).clamp(0, width - side),
+                side,
+            ),
+            "The window is laid around the highest pixel; take the one whose "
+            "sum is largest.",
         ),
-        "The window begins at the highest pixel; take the one whose sum is "
-        "largest.": _black(images, row, column, side),
-        "The number of the window is split by the columns of the image; there "
-        "are fewer windows in a row.": _black(
-            images, best // width, best % width, side
+        (
+            _black(images, row, column, side),
+            "The window begins at the highest pixel; take the one whose sum "
+            "is largest.",
         ),
-    }
+        (
+            _black(images, best // width, best % width, side),
+            "The number of the window is split by the columns of the image; "
+            "there are fewer windows in a row.",
+        ),
+    )
     target = delete_solution(images, maps, side)
-    for message, wrong in known.items():
-        if close(yours, wrong):
-            raise Mistake(message)
+    refuse(yours, wrong)
     if close(yours, images - target):
         raise Mistake(
             "Only the window is left; it should be black and the rest stay."
@@ -372,4 +382,4 @@ def _judge_pair(
         raise Mistake("A tie counts as ahead; it should count one half.")
     if share > 1:
         raise Mistake("This is a number of seeds; divide it by all seeds.")
-    raise Mistake(f"The share of seeds in which {name!r} is ahead is not so.")
+    raise Mistake(f"{name!r} is ahead in another share of the seeds.")
