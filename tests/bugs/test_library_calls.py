@@ -88,7 +88,7 @@ def test_rollout() -> None:
     [
         ("BatchFirstForgotten", "batch", "batch_first=False"),
         ("RepeatedMask", "mask", "changes the visible output"),
-        ("HeadsJoinedByView", "order", "different tokens together"),
+        ("HeadsJoinedByView", "order", "treat positions alike"),
         ("DropoutInEvaluation", "side effects", "random masks were drawn"),
     ],
 )
@@ -110,8 +110,7 @@ def test_the_checkup_sees_the_rollout() -> None:
     assert "a batch of 2 fails" in repr(report.errors)
 
 
-def test_the_checkup_cannot_see_mixed_corners() -> None:
-    """It does not know that theta is a transformation."""
+def test_the_checkup_sees_mixed_corners() -> None:
     maps = torch.randn(2, 3, 5, 7)
     report = checkup(wrong.MixedCorners(), (maps, torch.randn(2, 2, 3)))
-    assert report.ok
+    assert "align_corners=True and read" in repr(report.errors)

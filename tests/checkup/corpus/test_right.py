@@ -6,7 +6,7 @@ import torch
 from tests.checkup.corpus.right import RIGHT, Layer
 from tests.checkup.corpus.test_corpus import KINDS
 
-pytestmark = pytest.mark.usefixtures("as_shipped")
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 
 
 def test_there_are_enough_of_them() -> None:
