@@ -15,8 +15,7 @@ from attncourse.trials.networks import sha256
 from attncourse.trials.record import (
     PilotTable,
     in_lines,
-    recorded,
-    results_folder,
+    result_folders,
     write,
 )
 
@@ -219,11 +218,13 @@ def seeds_for(spread: float, margin: float, level: float) -> int:
 
 
 def pilot_file(name: str, results: Path | None = None) -> Path:
-    """Where the pilot of a claim is kept: beside its record, or at home."""
-    if results is None:
-        record = recorded().get(name)
-        results = results_folder() if record is None else record.parent
-    return results / "pilots" / f"{name}.json"
+    """Where the pilot of a claim is kept: the checkout's, else the package's.
+
+    Or in a folder of results of one's own.
+    """
+    folders = result_folders() if results is None else [results]
+    paths = [folder / "pilots" / f"{name}.json" for folder in folders]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def save_pilot(pilot: Pilot, results: Path) -> Path:

@@ -475,6 +475,11 @@ def results_folder() -> Path:
     return checkout if checkout.is_dir() else Path("book", "results")
 
 
+def result_folders() -> list[Path]:
+    """Where records are read: that of :func:`results_folder`, the package."""
+    return [results_folder(), _PACKAGE / "results"]
+
+
 def save(
     record: Record,
     results: Path | None = None,
@@ -502,14 +507,10 @@ def write(path: Path, text: str) -> None:
 
 def recorded(results: Path | None = None) -> dict[str, Path]:
     """Return the files of all records, by name."""
-    folders = (
-        [_PACKAGE / "results", results_folder()]
-        if results is None
-        else [results]
-    )
+    folders = result_folders() if results is None else [results]
     return {
         path.stem: path
-        for folder in folders
+        for folder in reversed(folders)
         for path in sorted(folder.glob("*.json"))
     }
 

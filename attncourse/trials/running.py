@@ -77,7 +77,7 @@ def run_claims(
     folder = results_folder() if results is None else results
     quick = results is None and profile == "quick"
     records = folder / ".quick" if quick else folder
-    trials = [_trial(name, profile, seeds, folder) for name in names]
+    trials = [_trial(name, profile, seeds, results) for name in names]
     if only_stale:
         trials = [each for each in trials if changed(each, records)]
     for trial in trials:
@@ -93,7 +93,7 @@ def stale(name: str, results: Path | None = None) -> str:
     Empty if it is.
     """
     folder = results_folder() if results is None else results
-    return changed(_trial(name, "full", None, folder), folder)
+    return changed(_trial(name, "full", None, results), folder)
 
 
 def changed(trial: Trial, results: Path) -> str:
@@ -179,7 +179,9 @@ def network(name: str, variant: str, results: Path | None = None) -> nn.Module:
         ) from error
 
 
-def _trial(name: str, profile: str, seeds: int | None, results: Path) -> Trial:
+def _trial(
+    name: str, profile: str, seeds: int | None, results: Path | None
+) -> Trial:
     case = claim(name)
     size = case.profile(profile)
     budgets = dict.fromkeys(case.variants, size.budget)

@@ -1,10 +1,11 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from scipy import stats
 
-from attncourse.trials import Pilot
+from attncourse.trials import Pilot, record
 from attncourse.trials.pilots import (
     best,
     pilot_file,
@@ -141,6 +142,14 @@ def test_half_a_file_is_refused(tmp_path):
             read_pilot("small", tmp_path)
 
 
-def test_pilots_of_the_course_stand_beside_its_records():
-    path = pilot_file("se-gain")
-    assert path.parts[-4:] == ("book", "results", "pilots", "se-gain.json")
+def test_the_installed_package_brings_its_pilots(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "attncourse"
+    monkeypatch.setattr(record, "_PACKAGE", package)
+    monkeypatch.chdir(tmp_path)
+    own = Path("book", "results", "pilots", "small.json")
+    assert pilot_file("small") == own
+    packaged = save_pilot(small_pilot(), package / "results")
+    assert pilot_file("small") == packaged
+    assert read_pilot("small") == small_pilot()
+    save_pilot(small_pilot(), Path("book", "results"))
+    assert pilot_file("small") == own
