@@ -36,13 +36,26 @@ from attncourse.trials.record import Curve, Record, Series, Time, VariantResult
 from attncourse.trials.running import network, run_claims, run_pilots
 from attncourse.trials.runs import Trial, Variant, run_trials
 from attncourse.trials.scores import Scores, in_blocks, score
+from attncourse.trials.statements import (
+    Above,
+    All,
+    Gain,
+    Margin,
+    NoLoss,
+    default_margin,
+)
 
 __all__ = [
+    "Above",
+    "All",
     "Budget",
     "Claim",
     "ClassActivation",
     "Curve",
+    "Gain",
     "History",
+    "Margin",
+    "NoLoss",
     "Pilot",
     "Prediction",
     "Profile",
@@ -58,6 +71,7 @@ __all__ = [
     "claim",
     "claims",
     "classification",
+    "default_margin",
     "evaluate",
     "fit",
     "in_blocks",

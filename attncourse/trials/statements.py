@@ -190,19 +190,7 @@ def default_margin(plain: str, double: str) -> Margin:
 
 @dataclass(frozen=True)
 class _Difference(Statement):
-    """A difference from the strongest of some baselines.
-
-    Attributes
-    ----------
-    statement
-        The prediction, no wider than what follows.
-    variant, against
-        The variant on trial, and the baselines.
-    margin
-        The smallest difference worth having.
-    metric
-        What is compared; more of it is better.
-    """
+    """A difference from the strongest of some baselines."""
 
     statement: str
     variant: str
@@ -259,7 +247,19 @@ class _Difference(Statement):
 
 
 class Gain(_Difference):
-    """A gain worth having, over the strongest of the baselines named."""
+    """A gain worth having, over the strongest of the baselines named.
+
+    Attributes
+    ----------
+    statement
+        The prediction, no wider than what follows.
+    variant, against
+        The variant on trial, and the baselines.
+    margin
+        The smallest difference worth having.
+    metric
+        What is compared; more of it is better.
+    """
 
     @property
     def needs(self) -> str:
@@ -280,7 +280,10 @@ class Gain(_Difference):
 
 
 class NoLoss(_Difference):
-    """At most the margin is lost, against the strongest of the baselines."""
+    """At most the margin is lost, against the strongest of the baselines.
+
+    Its attributes are those of :class:`Gain`.
+    """
 
     @property
     def needs(self) -> str:
@@ -368,6 +371,13 @@ class All(Statement):
 
     What is shown of it is its weakest member: that with least to spare, in
     units of its margin.
+
+    Attributes
+    ----------
+    statement
+        The prediction.
+    members
+        What it says, one by one.
     """
 
     statement: str

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -290,7 +290,8 @@ def set_up(case: Claim, record: Record) -> str:
         f"*{name}* ({variant.label})"
         for name, variant in record.variants.items()
     )
-    size = record.settings
+    compared = record.variants[case.decider(record).variants[0]]
+    size = {**record.settings, **compared.settings}
     trained = (
         f"{size['epochs']} times {size['scenes']:,} scenes, tested on "
         f"{size['test_scenes']:,}"
@@ -320,7 +321,7 @@ def judgement(case: Claim, record: Record) -> str:
     deciding, found = case.decider(record), case.find(record)
     needed = f"it had to be above {found.needed:.3g}"
     if found.signed and not of_november(record):
-        needed += f", with a margin of {found.margin:.3g}"
+        needed = f"the margin is {found.margin:.3g}, and {needed}"
     lines = [
         f"**{found.word.capitalize()}.** {deciding.statement} Measured: "
         f"{plain(deciding.quantity)} is {found.effect}; {needed}."
@@ -365,14 +366,14 @@ def pilot_table(case: Claim, record: Record) -> str | None:
     rows = []
     for name, lengths in pilot.lengths.items():
         own = {**record.settings, **record.variants[name].settings}
-        rates = ", ".join(
-            f"{rate}: {value:.3f}" for rate, value in pilot.rates[name].items()
-        )
-        epochs = ", ".join(
-            f"{count}: {value:.3f}" for count, value in lengths.items()
-        )
+        rates = pilot.rates[name]
         rows.append(
-            (name, f"{own['lr']:g}", rates, f"{own['epochs']:g}", epochs)
+            (
+                name,
+                f"{own['lr']:g}",
+                pairs_in_words(rates),
+                pairs_in_words(lengths),
+            )
         )
     seen = " and ".join(map(str, pilot.seeds))
     reached = (
@@ -381,19 +382,17 @@ def pilot_table(case: Claim, record: Record) -> str | None:
         else "Twice the epochs still gained a point or more for some variant, "
         "so that there is no verdict."
     )
+    metric = plain(pilot.metric)
+    columns = "Variant", "Rate chosen", f"{metric} by rate", "by epochs"
     return (
-        f"**What the pilot saw**, {plain(pilot.metric)} on validation scenes "
-        f"with seeds {seen}, which no trial uses. {reached}\n\n"
-    ) + grid(
-        (
-            "Variant",
-            "Learning rate",
-            "chosen from",
-            "Epochs",
-            "chosen from",
-        ),
-        rows,
-    )
+        f"**What the pilot saw**, {metric} on validation scenes with seeds "
+        f"{seen}, which no trial uses. {reached}\n\n"
+    ) + grid(columns, rows)
+
+
+def pairs_in_words(values: Mapping[str, float]) -> str:
+    """A number for each setting."""
+    return ", ".join(f"{key}: {value:.3f}" for key, value in values.items())
 
 
 def details(name: str, case: Claim, record: Record) -> str:

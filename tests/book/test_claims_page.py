@@ -65,21 +65,21 @@ def test_a_verdict_stands_with_its_margin_and_what_the_pilot_saw() -> None:
     assert found.margin == pytest.approx(0.03, abs=0.02)
     text = course_claims.judgement(CASE, RECORD)
     assert text.startswith(f"**Not settled.** {CASE.predictions[0].statement}")
-    assert f"with a margin of {found.margin:.3g}" in text
+    assert f"the margin is {found.margin:.3g}, and" in text
     assert CASE.predictions[0].margin.because in text
     assert "what *double* gains over *plain* in the same trial" in text
     assert "with seeds 900 and 901" in text
     assert "Twice the epochs gained less than a point" in text
     assert "**Price.** " in text
     shown = cells(text)
-    assert shown[:5] == [
+    assert shown[:4] == [
         "plain",
         "0.0025",
         "0.0025: 0.810, 0.005: 0.800",
-        "48",
         "24: 0.800, 48: 0.815",
     ]
-    assert len(shown) == 5 * len(CASE.variants)
+    assert len(shown) == 4 * len(CASE.variants)
+    assert "48 times 3,000 scenes" in course_claims.set_up(CASE, RECORD)
 
 
 def test_below_the_plateau_the_page_says_so() -> None:

@@ -179,10 +179,11 @@ def test_a_reader_adds_a_claim_by_adding_one_file(tmp_path):
             check=True,
         ).stdout
 
-    assert "taller-or-wider: Depth is worth more than width." in trials("list")
+    assert "taller-or-wider: Three thin layers are more" in trials("list")
     trials("run", "taller-or-wider", "--profile", "quick", "--seeds", "2")
     record = load("taller-or-wider", tmp_path / "book" / "results" / ".quick")
-    assert set(record.variants) == {"wide", "tall"}
+    assert set(record.variants) == {"wide", "double", "tall"}
+    assert record.family == 1
     assert record.settings["scenes"] == 400
     assert all(
         0 < value < 1
@@ -191,7 +192,7 @@ def test_a_reader_adds_a_claim_by_adding_one_file(tmp_path):
     )
     wide, tall = record.variants["wide"], record.variants["tall"]
     assert tall.parameters == pytest.approx(wide.parameters, rel=0.1)
-    assert "Depth is worth" in trials("show", "taller-or-wider")
+    assert "Three thin layers are" in trials("show", "taller-or-wider")
 
 
 PUBLISHED = {
