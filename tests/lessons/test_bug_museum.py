@@ -234,7 +234,7 @@ def test_two_exhibits_are_right() -> None:
 @pytest.mark.lengthy
 @pytest.mark.usefixtures("as_shipped")
 def test_the_checkup_passes_three_mistakes() -> None:
-    """For these one has to know what was meant."""
+    """For these one has to say what was meant, and for one it is no help."""
     maps = torch.randn(2, 32, 5, 7)
     passed = (
         cbam.TwoPerceptrons(32),
@@ -243,3 +243,5 @@ def test_the_checkup_passes_three_mistakes() -> None:
     )
     for module in passed:
         assert checkup(module, maps).ok
+    assert not checkup(passed[0], maps, kind="cbam").ok
+    assert not checkup(passed[2], maps, kind="gate").ok

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from attncourse.checkup.kinds import KINDS
 from tests.checkup.corpus import Bug
 from tests.checkup.corpus.kept import KEPT
 from tests.checkup.corpus.public_ten import PUBLIC_TEN
@@ -12,20 +13,6 @@ from tests.checkup.corpus.tuning import TUNING
 
 EVERY = PUBLIC_TEN + TUNING + KEPT
 pytestmark = pytest.mark.usefixtures("as_shipped")
-KINDS = {
-    "axial",
-    "cbam",
-    "channel",
-    "cross-attention",
-    "eca",
-    "gate",
-    "pooling",
-    "se",
-    "self-attention",
-    "spatial",
-    "stn",
-    "window",
-}
 
 
 @pytest.mark.parametrize("bug", EVERY, ids=lambda bug: bug.thread)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from attncourse.checkup.kinds import KINDS
 from tests.checkup.corpus.right import RIGHT, Layer
-from tests.checkup.corpus.test_corpus import KINDS
 
 pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("as_shipped")]
 def test_there_are_enough_of_them() -> None:
     assert len(RIGHT) >= 60
     assert len({layer.name for layer in RIGHT}) == len(RIGHT)
-    assert {layer.kind for layer in RIGHT} <= KINDS
+    assert {layer.kind for layer in RIGHT} <= {*KINDS}
     assert sum(len(layer.sizes) for layer in RIGHT) >= 150
 
 
