@@ -117,9 +117,7 @@ class Lab:
         self.page.wait_for_timeout(1500)
 
     def note(self, message: Any) -> None:
-        """Keep errors; MyST calls links to targets of its own legacy."""
-        advice = message.text.startswith("Legacy syntax")
-        if message.type == "error" and not advice:
+        if message.type == "error":
             self.messages.append(message.text)
 
     def texts(self) -> list[str]:

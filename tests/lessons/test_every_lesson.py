@@ -151,6 +151,19 @@ def test_text_is_what_any_jupyterlab_shows(lesson: Path) -> None:
 
 
 @every_lesson
+def test_links_to_targets_begin_with_their_sign(lesson: Path) -> None:
+    """Without it JupyterLab complains of "legacy syntax"."""
+    links = [
+        str(child.attrs["href"])
+        for token, _ in markdown.walk(prose(lesson))
+        for child in token.children or []
+        if child.type == "link_open"
+    ]
+    elsewhere = re.compile(r"#|https?:|\.\./|[\w.]+\.ipynb")
+    assert [link for link in links if not elsewhere.match(link)] == []
+
+
+@every_lesson
 def test_citations_name_authors_and_year(lesson: Path) -> None:
     for token, _ in markdown.walk(prose(lesson)):
         children = token.children or []
