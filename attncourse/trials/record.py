@@ -488,12 +488,19 @@ def save(
     """Write a record beside its place, then put it there in one step.
 
     Its networks, by variant, come to lie in the folder `networks` beside it.
+
+    Raises
+    ------
+    ValueError
+        If it could not be read again; then nothing is written.
     """
     folder = results_folder() if results is None else results
     path = folder / f"{record.name}.json"
+    text = record.to_json()
+    Record.from_json(text)
     if networks:
         keep(record.name, networks, folder)
-    write(path, record.to_json())
+    write(path, text)
     return path
 
 

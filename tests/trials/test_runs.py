@@ -9,7 +9,9 @@ from functools import partial
 import pytest
 import torch
 
-from attncourse.trials import Trial, load, run_trials, runs
+from attncourse.trials import Scores, Trial, load, run_trials, runs
+from attncourse.trials.loop import _TRAINING_DEVICE
+from attncourse.trials.networks import packed
 from tests.trials.standins import VARIANTS, count_up
 
 # A run that leaves a line in a log, and can be told to hang or to fail.
@@ -261,6 +263,7 @@ def test_names_must_be_able_to_name_files(change, message):
         ({"gpus": 0.5}, "address and gpus need the backend ray"),
         ({"backend": "ray", "workers": 2}, "workers are those of the clus"),
         ({"backend": "ray", "gpus": 2.0}, "between 0 and 1, got 2.0"),
+        ({"backend": "ray", "device": "cuda"}, "device is for this machine"),
     ],
 )
 def test_backends_and_their_options(tmp_path, options, message):
@@ -299,3 +302,50 @@ def test_a_record_is_written_with_its_last_run(tmp_path, scripted):
         )
     assert load("quick", tmp_path).seeds == (3, 4)
     assert not (tmp_path / "wider.json").exists()
+
+
+def hands_over(variant, seed):
+    network = VARIANTS[variant].build(seed)
+    return Scores({"accuracy": seed / 8}, network=network)
+
+
+def test_the_networks_of_the_first_seed_are_kept(tmp_path):
+    record = go(hands_over, tmp_path, seeds=(3, 4))
+    assert load("wider", tmp_path) == record
+    folder = tmp_path / "networks" / "wider"
+    assert (folder / "plain.safetensors").read_bytes() == packed(
+        VARIANTS["plain"].build(3)
+    )
+    assert sorted(each.name for each in folder.iterdir()) == [
+        "plain.safetensors",
+        "wide.safetensors",
+    ]
+    other = go(hands_over, tmp_path, seeds=(4, 3))
+    assert other.time.runs_reused == 2, "those of seed 4 had no network"
+    assert other.variants["wide"].network != record.variants["wide"].network
+
+
+def half_of_them(variant, seed):
+    network = VARIANTS[variant].build(seed) if variant == "wide" else None
+    return Scores({"accuracy": seed / 8}, network=network)
+
+
+def test_all_variants_hand_over_networks_or_none(tmp_path):
+    with pytest.raises(ValueError, match="must have a network, or none"):
+        go(half_of_them, tmp_path)
+    assert not (tmp_path / "wider.json").exists()
+
+
+def on_a_device(variant, seed):
+    return {"cuda": float(_TRAINING_DEVICE.get() == "cuda")}
+
+
+def test_networks_are_trained_where_the_command_says(tmp_path):
+    (record,) = run_trials(
+        [planned(on_a_device)],
+        results=tmp_path,
+        workers=1,
+        progress=False,
+        device="cuda",
+    )
+    assert record.variants["wide"].metrics["cuda"] == (1.0, 1.0, 1.0)
