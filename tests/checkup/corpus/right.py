@@ -269,7 +269,7 @@ RIGHT = (
         attn("se", 64, add_maxpool=True),
         MAPS,
     ),
-    Layer("timm ese", "se", attn("ese", 64), MAPS),
+    Layer("timm ese", "channel", attn("ese", 64), MAPS),
     Layer(
         "timm SqueezeExcite",
         "se",
