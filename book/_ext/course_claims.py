@@ -279,7 +279,7 @@ def outdated(case: Claim, record: Record) -> str:
         f"one](rule.md)."
     )
     if case.earlier:
-        text += f" Then it will say: {case.statement} "
+        text += f" Then this will be tried: {case.statement} "
         text += decided_by(case.predictions[0])
     return text
 
