@@ -41,7 +41,8 @@ INSTALL = """\
 try:
     import attncourse  # noqa: F401
 except ModuleNotFoundError:
-    %pip install -q git+{address}"""
+    %pip install -q "attncourse[pretrained] @ git+{address}"\
+"""
 MISSING = """\
 try:
     import attncourse  # noqa: F401

@@ -129,6 +129,13 @@ def test_install_cell_names_the_address(
     assert course_address.repository() == "https://github.com/someone/fork"
 
 
+def test_install_cell_brings_the_trained_networks() -> None:
+    code = notebooks.INSTALL.format(address="https://github.com/a/b")
+    assert code.endswith(
+        '"attncourse[pretrained] @ git+https://github.com/a/b"'
+    )
+
+
 def read(name: str) -> NotebookNode:
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
 
