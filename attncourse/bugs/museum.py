@@ -4,11 +4,8 @@ A visitor who is to find the mistake must not read its name first.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from textwrap import dedent
 from typing import Any
 
-from attncourse import viz
 from attncourse.attention import MultiHeadAttention
 from attncourse.bugs import (
     blocks,
@@ -74,21 +71,6 @@ _EXHIBITS: tuple[Code | tuple[Code, Code], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Versions:
-    """Two versions of a function, which notebooks show one below the other."""
-
-    first: viz.Source
-    second: viz.Source
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        both = (self.first, self.second)
-        return {
-            "text/html": "".join(each.html for each in both),
-            "text/plain": "\n\n".join(each.text for each in both),
-        }
-
-
 def exhibit(number: int) -> Code:
     """Return the function that an exhibit shows, counted from one.
 
@@ -103,10 +85,8 @@ def exhibit(number: int) -> Code:
     return found
 
 
-def versions(number: int) -> Versions:
-    """Return the code of both versions that an exhibit shows.
-
-    Lines are counted anew: those of the file would tell which came first.
+def versions(number: int) -> tuple[Code, Code]:
+    """Return both versions that an exhibit shows, for `viz.versions`.
 
     Raises
     ------
@@ -116,7 +96,7 @@ def versions(number: int) -> Versions:
     found = _found(number)
     if not isinstance(found, tuple):
         raise ValueError(f"exhibit {number} has one version: use exhibit()")
-    return Versions(*map(_renumbered, found, ("version A", "version B")))
+    return found
 
 
 def _found(number: int) -> Code | tuple[Code, Code]:
@@ -125,10 +105,3 @@ def _found(number: int) -> Code | tuple[Code, Code]:
             f"number is {number}; one of 1 to {len(_EXHIBITS)} is needed"
         )
     return _EXHIBITS[number - 1]
-
-
-def _renumbered(code: Code, title: str) -> viz.Source:
-    shown = viz.source(code, docstring=False)
-    text = dedent("\n".join(line for _, line in shown.lines))
-    lines = tuple(enumerate(text.splitlines(), start=1))
-    return viz.Source(title, code.__name__, lines)

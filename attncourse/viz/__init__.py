@@ -8,7 +8,7 @@ from attncourse.viz.maps import heatmap, overlay
 from attncourse.viz.panels import panels
 from attncourse.viz.picture import Picture, figure
 from attncourse.viz.prose import stated
-from attncourse.viz.source_code import Source, source
+from attncourse.viz.source_code import Source, Versions, source, versions
 from attncourse.viz.style import (
     BLUE,
     GREEN,
@@ -42,6 +42,7 @@ __all__ = [
     "Picture",
     "Side",
     "Source",
+    "Versions",
     "course_style",
     "describe",
     "diagram",
@@ -56,4 +57,5 @@ __all__ = [
     "stated",
     "table",
     "use_course_style",
+    "versions",
 ]

@@ -25,7 +25,7 @@ from attncourse.bugs import (
     warping,
     windows,
 )
-from attncourse.bugs.museum import Versions, exhibit, versions
+from attncourse.bugs.museum import exhibit, versions
 from attncourse.checkup import checkup
 
 MODULES = (
@@ -99,7 +99,8 @@ def test_the_code_that_is_shown_does_not_say_what_is_wrong(
     number: int,
 ) -> None:
     if number in PAIRS:
-        text = versions(number)._repr_mimebundle_()["text/plain"]
+        both = viz.versions(*versions(number))
+        text = both._repr_mimebundle_()["text/plain"]
         assert ".py" not in text
     else:
         shown = viz.source(exhibit(number), docstring=False)
@@ -113,8 +114,8 @@ def test_the_code_that_is_shown_does_not_say_what_is_wrong(
 
 @pytest.mark.parametrize("number", PAIRS)
 def test_versions_have_lines_of_their_own_and_differ(number: int) -> None:
-    shown = versions(number)
-    assert isinstance(shown, Versions)
+    shown = viz.versions(*versions(number))
+    assert isinstance(shown, viz.Versions)
     one, two = shown.first, shown.second
     assert (one.path, two.path) == ("version A", "version B")
     assert one.lines[0][0] == 1
@@ -150,7 +151,7 @@ def test_each_exhibit_is_shown_asked_measured_and_explained() -> None:
     for cell in CELLS:
         text = source(cell)
         if found := re.match(
-            r"(?:viz\.source\(exhibit|versions)\((\d+)\)", text
+            r"viz\.(?:source\(exhibit|versions\(\*versions)\((\d+)\)", text
         ):
             kinds.append(("shown", int(found[1])))
         elif ":class: question" in text:
