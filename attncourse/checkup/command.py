@@ -6,14 +6,23 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from math import prod
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from attncourse.checkup.driver import checkup
+from attncourse.checkup.driver import checkup, told
+from attncourse.checkup.kinds import KINDS
 from attncourse.checkup.subject import SEED
 
+TYPES = {
+    "float": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "double": torch.float64,
+    "int": torch.int64,
+    "bool": torch.bool,
+}
 EPILOG = """\
 examples:
   python -m attncourse checkup attncourse.attention:CBAM --arg channels=64 \\
@@ -38,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         found = _find(options.module)
         values = dict(_argument(text) for text in options.arg)
         inputs = _inputs(options.input)
+        axis = _batch_axis(options.batch_axis)
     except (AttributeError, ImportError, ValueError) as error:
         parser.error(str(error))
     if isinstance(found, type):
@@ -46,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         except Exception as error:
             parser.error(
                 f"{found.__name__} cannot be built with {values or 'no --arg'}"
-                f": {type(error).__name__}: {error}"
+                f": {told(error)}"
             )
         if not isinstance(module, nn.Module):
             parser.error(f"{found.__name__} is no torch.nn.Module")
@@ -57,17 +67,28 @@ def main(arguments: Sequence[str]) -> int:
     report = checkup(
         module,
         inputs,
-        batch_axis=options.batch_axis,
+        kind=options.kind,
+        batch_axis=axis,
+        seconds=options.seconds,
         mask=options.mask,
         mask_true=options.mask_true,
         deploy=options.deploy,
+        layers=options.layers or None,
     )
     print(report.to_json() if options.json else report)
     return 0 if report.ok else 1
 
 
+class _Parser(ArgumentParser):
+    """Says the reason first, and the usage in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and how to learn more; exit with 2."""
+        self.exit(2, f"error: {message}\n{self.prog} --help shows how\n")
+
+
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="python -m attncourse checkup",
         description="Examine an attention module and say what is wrong.",
         epilog=EPILOG,
@@ -89,15 +110,31 @@ def _parser() -> ArgumentParser:
         "--input",
         action="append",
         required=True,
-        metavar="[NAME=]SIZES",
-        help="sizes of an input of random numbers, such as 2,64,14,14; may "
+        metavar="[NAME=][TYPE:]SIZES",
+        help="sizes of an input of random numbers, such as 2,64,14,14; "
+        "mask=bool:2,12 is true everywhere, int:2,12 counts from zero; may "
         "be repeated",
     )
     parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=tuple(KINDS),
+        metavar="KIND",
+        help=f"what it claims to be: {', '.join(KINDS)} (default: inferred)",
+    )
+    parser.add_argument(
         "--batch-axis",
-        type=int,
-        choices=(0, 1),
-        help="axis of the batch (default: 1 for batch_first=False, else 0)",
+        action="append",
+        default=[],
+        metavar="[NAME=]AXIS",
+        help="axis of the batch, 0, 1 or none, of all inputs or of one "
+        "(default: 1 for batch_first=False, else 0)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="stop after this time and report what there is",
     )
     parser.add_argument(
         "--mask", metavar="NAME", help="parameter of forward that is a mask"
@@ -106,6 +143,11 @@ def _parser() -> ArgumentParser:
         "--mask-true",
         choices=("keep", "block"),
         help="what True in the mask means (default: by its name)",
+    )
+    parser.add_argument(
+        "--layers",
+        action="store_true",
+        help="examine the attention layers inside of a network",
     )
     parser.add_argument(
         "--deploy",
@@ -153,23 +195,59 @@ def _argument(text: str) -> tuple[str, Any]:
 
 def _inputs(texts: Sequence[str]) -> dict[int | str, Tensor]:
     """Random inputs of these sizes; equal sizes get equal numbers."""
-    made: dict[tuple[int, ...], Tensor] = {}
+    made: dict[str, Tensor] = {}
     inputs: dict[int | str, Tensor] = {}
     for text in texts:
-        name, equals, sizes = text.rpartition("=")
+        name, equals, rest = text.rpartition("=")
         if bool(equals) != name.isidentifier():
-            raise ValueError(f"--input {text!r}: [NAME=]SIZES is needed")
-        try:
-            shape = tuple(int(size) for size in sizes.split(","))
-        except ValueError:
-            shape = (0,)
-        if min(shape) < 1:
             raise ValueError(
-                f"--input {text!r}: sizes above zero with commas between "
-                "them are needed, such as 2,64,14,14"
+                f"--input {text!r}: [NAME=][TYPE:]SIZES is needed"
             )
-        generator = torch.Generator().manual_seed(SEED)
-        made.setdefault(shape, torch.randn(shape, generator=generator))
+        made.setdefault(rest, _made(text, rest))
         key = name or sum(isinstance(key, int) for key in inputs)
-        inputs[key] = made[shape]
+        inputs[key] = made[rest]
     return inputs
+
+
+def _made(text: str, rest: str) -> Tensor:
+    """Numbers of a type and sizes."""
+    word, colon, sizes = rest.rpartition(":")
+    if colon and word not in TYPES:
+        raise ValueError(
+            f"--input {text!r}: {word!r} is no type; one of "
+            f"{', '.join(TYPES)} is needed"
+        )
+    try:
+        shape = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        shape = (0,)
+    if min(shape) < 1:
+        raise ValueError(
+            f"--input {text!r}: sizes above zero with commas between "
+            "them are needed, such as 2,64,14,14"
+        )
+    if word == "bool":
+        return torch.ones(shape, dtype=torch.bool)
+    generator = torch.Generator().manual_seed(SEED)
+    if word == "int":
+        return torch.arange(prod(shape)).reshape(shape) % shape[-1]
+    values = torch.randn(shape, generator=generator)
+    return values.to(TYPES.get(word, torch.float32))
+
+
+def _batch_axis(
+    texts: Sequence[str],
+) -> int | dict[int | str, int | None] | None:
+    """One axis, or an axis for each input that is named."""
+    axes: dict[int | str, int | None] = {}
+    for text in texts:
+        name, equals, axis = text.rpartition("=")
+        if axis not in {"0", "1", "none"} or (equals and not name):
+            raise ValueError(
+                f"--batch-axis {text!r}: 0, 1, none or NAME=AXIS is needed"
+            )
+        number = None if axis == "none" else int(axis)
+        if not equals:
+            return number
+        axes[int(name) if name.isdigit() else name] = number
+    return axes or None

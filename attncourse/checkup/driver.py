@@ -5,17 +5,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from attncourse.checkup.finding import Finding, Report
 from attncourse.checkup.hiding import supply_mask
 from attncourse.checkup.kinds import KINDS
 from attncourse.checkup.limits import TooLong, limited
 from attncourse.checkup.nested import unnested
+from attncourse.checkup.network import (
+    Layer,
+    attention_layers,
+    checkup_layers,
+)
 from attncourse.checkup.probes import (
     axes,
     batch,
     constant,
+    contract,
     deployment,
     frames,
     gates,
@@ -36,7 +42,13 @@ from attncourse.checkup.probes import (
     training,
     unused,
 )
-from attncourse.checkup.subject import Subject, clones, named_inputs, untouched
+from attncourse.checkup.subject import (
+    Inputs,
+    Subject,
+    clones,
+    named_inputs,
+    untouched,
+)
 from attncourse.checkup.trace import flat
 
 Probe = Callable[[Subject], Iterator[Finding]]
@@ -52,6 +64,7 @@ PROBES: tuple[Probe, ...] = (
     streams.probe,
     grids.probe,
     gates.probe,
+    contract.probe,
     constant.probe,
     masks.probe,
     gradients.probe,
@@ -64,7 +77,9 @@ PROBES: tuple[Probe, ...] = (
     unused.probe,
     precision.probe,
 )
+MANY = 24  # modules of what may be a network
 REPEATED = {
+    contract.probe,
     rank.probe,
     locality.probe,
     offsets.probe,
@@ -98,6 +113,7 @@ def checkup(
     mask_true: Literal["keep", "block"] | None = None,
     deploy: bool = False,
     seconds: float = 60.0,
+    layers: bool | None = None,
 ) -> Report:
     """Examine an attention module and say what is wrong with it.
 
@@ -133,6 +149,10 @@ def checkup(
         seconds.
     seconds
         The examination stops after this time and reports what it has.
+    layers
+        Whether to examine the attention layers inside of the module, each
+        on the inputs that it receives there, instead of the module. None
+        does so for a network of two or more of them.
 
     Raises
     ------
@@ -165,7 +185,23 @@ def checkup(
         module = Function(module)
     if batch_axis is None:
         batch_axis = _batch_axis(module)
+    large = layers or len(list(module.modules())) >= MANY
+    inside = (
+        []
+        if kind or layers is False or not large
+        else (_layers(module, given))
+    )
+    if sum(layer.like for layer in inside) >= (1 if layers else 2):
+
+        def examine(layer: nn.Module, received: Inputs) -> Report:
+            return checkup(
+                layer, received, deploy=deploy, seconds=seconds, layers=False
+            )
+
+        return checkup_layers(module, inside, examine)
     module, given = unnested(module, given)
+    if _without_numbers(module, given):
+        return Report(name, (NOTHING,), kind)
     found: list[Finding] = []
     with untouched(module, given):
         subject = Subject(
@@ -187,6 +223,37 @@ def checkup(
         except TooLong:
             found.append(_too_long(seconds, found))
     return Report(name, tuple(found), subject.kind)
+
+
+NOTHING = Finding(
+    "error",
+    "call",
+    "the module or its inputs are on the meta device, which has no numbers",
+    "shapes alone do not tell whether an attention is right",
+    "build the module, and make its inputs, on the CPU",
+)
+
+
+def _without_numbers(module: nn.Module, given: Inputs) -> bool:
+    return any(
+        value.is_meta
+        for value in [*module.parameters(), *given.values()]
+        if isinstance(value, Tensor)
+    )
+
+
+def _layers(module: nn.Module, given: Inputs) -> list[Layer]:
+    """The attention layers inside, none where they cannot be looked for."""
+    twin = clones(given)
+    training = {name: m.training for name, m in module.named_modules()}
+    try:
+        with untouched(module, given), limited(30.0):
+            return attention_layers(module.eval(), twin)
+    except (Exception, TooLong):
+        return []
+    finally:
+        for name, part in module.named_modules():
+            part.training = training[name]
 
 
 def _too_long(seconds: float, found: Sequence[Finding]) -> Finding:
@@ -214,6 +281,7 @@ def _batch_axis(module: nn.Module) -> int:
 def _examine(subject: Subject, probes: Sequence[Probe]) -> Iterator[Finding]:
     """Run the module once, and the probes if it runs."""
     yield from _run(parameters.probe, subject)
+    pristine = subject.copied()
     with suppress(Exception):
         supply_mask(subject)
     try:
@@ -248,12 +316,18 @@ def _examine(subject: Subject, probes: Sequence[Probe]) -> Iterator[Finding]:
     yield from _run(precision.given, subject)
     if not precision.is_finite(subject):
         return  # whatever follows would only say so again
-    made = _run(parameters.made_in_forward, subject)
+    made = list(_made(subject, pristine))
     yield from made
     if any(finding.grade == "error" for finding in made):
         return  # no two calls can be compared
     for probe in probes:
         yield from _confirmed(probe, subject)
+
+
+def _made(subject: Subject, pristine: nn.Module) -> Iterator[Finding]:
+    """Parameters that a call of a module makes that never ran before."""
+    with suppress(Exception):
+        yield from parameters.made_in_forward(subject, pristine)
 
 
 def _confirmed(probe: Probe, subject: Subject) -> Iterator[Finding]:

@@ -25,9 +25,11 @@ class Finding:
     seen: str
     reason: str = ""
     fix: str = ""
+    path: str = ""  # of the layer, where a whole network was examined
 
     def __str__(self) -> str:
-        lines = [f"{self.grade:8}{self.probe}: {self.seen}"]
+        where = f"{self.path}, " if self.path else ""
+        lines = [f"{self.grade:8}{where}{self.probe}: {self.seen}"]
         lines += [f"{'why':>12} {self.reason}"] * bool(self.reason)
         lines += [f"{'fix':>12} {self.fix}"] * bool(self.fix)
         return "\n".join(lines)

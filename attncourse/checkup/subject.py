@@ -48,7 +48,7 @@ def named_inputs(inputs: Any) -> Inputs:
         named = dict(enumerate(inputs))
     else:
         named = {0: inputs}
-    if not any(isinstance(value, Tensor) for value in named.values()):
+    if not flat(list(named.values())):
         raise ValueError(
             f"inputs is {type(inputs).__name__} without a tensor; a tensor, "
             f"a tuple of tensors or a dict of them by name is needed"

@@ -59,13 +59,15 @@ def test_a_function_is_examined_as_it_is(capsys) -> None:
         (["torch:float32", *SIZES], "is no class, function or module"),
         ([CBAM, "--input", "2,x"], "sizes above zero"),
         ([CBAM, "--input", "2,0,3"], "sizes above zero"),
-        ([CBAM, "--input", "=2,3"], "[NAME=]SIZES is needed"),
+        ([CBAM, "--input", "=2,3"], "[NAME=][TYPE:]SIZES is needed"),
         ([CBAM, *SIZES, "--arg", "channels"], "NAME=VALUE is needed"),
         ([CBAM, *SIZES, "--arg", "channels=-1"], "cannot be built with"),
         ([CBAM, *SIZES, "--arg", "colour=red"], "cannot be built with"),
         (["builtins:dict", "--input", "2,3"], "is no torch.nn.Module"),
         (["builtins:abs", *SIZES], "is no class, so it takes no --arg"),
-        ([CBAM, *SIZES, "--batch-axis", "2"], "invalid choice"),
+        ([CBAM, *SIZES, "--as", "sa"], "invalid choice"),
+        ([CBAM, "--input", "half:2,3"], "'half' is no type"),
+        ([CBAM, *SIZES, "--batch-axis", "2"], "or NAME=AXIS is needed"),
     ],
 )
 def test_misuse_ends_with_two(

@@ -24,11 +24,11 @@ def test_no_error_in_the_course(case: Case, moved: bool) -> None:
     torch.manual_seed(0)
     module = case.module() if moved else case.build()
     report = checkup(module, tuple(case.inputs()))
+    assert report.ok, report
     if case.name == "SelfAttention2d" and moved:
-        # The paper does not scale, which is right as long as gamma is small.
-        assert [error.probe for error in report.errors] == ["scale"]
-    else:
-        assert report.ok, report
+        # The paper does not scale; a learned gamma weighs what comes of it.
+        assert not report.warnings
+        assert "scale" in {note.probe for note in report.notes}
     assert "could not be finished" not in repr(report)
 
 

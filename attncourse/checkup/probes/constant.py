@@ -1,6 +1,7 @@
 """Do constant values come out as they went in, at any size?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from attncourse.checkup.finding import Finding
 from attncourse.checkup.subject import Inputs, Subject, is_float
@@ -22,9 +23,19 @@ def probe(subject: Subject) -> Iterator[Finding]:
                 two = flat(subject.run(_constant(subject, large)))[0]
             except Exception:
                 continue
-            if one.shape != two.shape or not one.norm() > 1e-12:
-                return  # a map came out, which has a size of its own
-            ratio = float(two.norm() / one.norm())
+            if not one.norm() > 1e-12 or one.ndim != two.ndim:
+                return
+            pooled = one.shape == two.shape
+            if not pooled and not subject.base_trace.normalisations:
+                return  # a map comes out of convolutions and gates
+            ratio = float(
+                two.square().mean().sqrt() / one.square().mean().sqrt()
+            )
+            if not pooled:
+                if not 0.55 < ratio < 1.8:
+                    found = _judge(name, key[1], size, ratio)
+                    yield replace(found, grade="note")
+                return
             yield _judge(name, key[1], size, ratio)
             break
 
@@ -44,8 +55,8 @@ def _constant(subject: Subject, inputs: Inputs) -> Inputs:
 
 def _judge(name: str, size: int, other: int, ratio: float) -> Finding:
     seen = (
-        f"a constant input of {name} {other} instead of {size} gives a "
-        f"pooled output {ratio:.3g} times as large"
+        f"a constant input of {name} {other} instead of {size} gives an "
+        f"output {ratio:.3g} times as large"
     )
     if 0.8 < ratio < 1.25:
         return Finding("passed", NAME, seen)

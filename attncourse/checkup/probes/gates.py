@@ -63,8 +63,10 @@ def gate_values(subject: Subject) -> Tensor | None:
     after = flat(subject.run(changed))[0]
     if float(after[~kept.to(after.device)].abs().max()) > 1e-9:
         return None
-    safe = first.where(first.abs() > 1e-3, torch.nan)
-    return before / safe
+    size = float(first.abs().max())
+    if not size:
+        return None
+    return before / first.where(first.abs() > 1e-3 * size, torch.nan)
 
 
 def constant_over(values: Tensor, axes: tuple[int, ...]) -> bool:
@@ -83,7 +85,6 @@ def _shape_and_range(subject: Subject, values: Tensor) -> Iterator[Finding]:
     over_channels = constant_over(values, (channel,))
     if over_positions and over_channels:
         return
-    low, high = float(values.nan_to_num(0).min()), 0.0
     low = float(values[values.isfinite()].min())
     high = float(values[values.isfinite()].max())
     count = values.shape[channel]

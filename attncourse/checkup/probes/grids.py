@@ -53,6 +53,16 @@ def _judge(at: Tensor, corners: bool, made: list[bool]) -> Iterator[Finding]:
             'with indexing="xy"',
         )
         return
+    if not corners and _ends_at_edges(at):
+        yield Finding(
+            "error",
+            NAME,
+            "the grid runs from -1 to 1 over the pixel centres and is read "
+            "with align_corners=False, for which 1 is the edge of a pixel",
+            "a map read without any displacement is zoomed a little",
+            "read it with align_corners=True, or let the centres run to "
+            "1 - 1 / size",
+        )
     inside = float(at.abs().median())
     if inside > 1.5:
         yield Finding(
@@ -78,3 +88,10 @@ def _follows(numbers: Tensor) -> tuple[float, float]:
         pair = torch.stack([mean.flatten(), line.flatten().to(mean)])
         found.append(abs(float(pair.corrcoef()[0, 1].nan_to_num())))
     return found[0], found[1]
+
+
+def _ends_at_edges(at: Tensor) -> bool:
+    """Whether the first and last positions are -1 and 1 exactly."""
+    x, y = at[..., 0], at[..., 1]
+    gaps = (x[:, :, 0] + 1, x[:, :, -1] - 1, y[:, 0] + 1, y[:, -1] - 1)
+    return all(float(gap.abs().max()) < 1e-6 for gap in gaps)

@@ -10,6 +10,8 @@ only the first and the last may be shorter.
 
 from collections.abc import Iterator
 
+import torch
+
 from attncourse.checkup.finding import Finding
 from attncourse.checkup.footprint import (
     Footprints,
@@ -30,7 +32,11 @@ def probe(subject: Subject) -> Iterator[Finding]:
         return
     if subject.base_trace.grids:
         return  # the content may lead anywhere
-    found = list(_groups(subject, seen)) or list(_wrapped(subject, seen))
+    found = (
+        list(_ahead(seen))
+        or list(_groups(subject, seen))
+        or list(_wrapped(subject, seen))
+    )
     yield from found
     if not found:
         share = float(seen.moves.double().mean())
@@ -40,6 +46,31 @@ def probe(subject: Subject) -> Iterator[Finding]:
             f"a change at one position reaches {share:.0%} of the others, "
             "none across the border",
         )
+
+
+def _ahead(seen: Footprints) -> Iterator[Finding]:
+    """A causal order ends at the token itself."""
+    count = len(seen.moves)
+    if len(seen.size) != 1 or count < 5:
+        return
+    everything = torch.ones(count, count, dtype=torch.bool)
+    for step, what in ((-1, "the one before it"), (1, "not itself")):
+        if not torch.equal(seen.moves, everything.triu(step)):
+            continue
+        yield Finding(
+            "error" if step < 0 else "warning",
+            NAME,
+            f"each of {count} tokens reaches all later ones and {what}"
+            if step < 0
+            else f"each of {count} tokens reaches all later ones, {what}",
+            "the causal mask is moved by one: a token sees its successor, "
+            "which it is to predict"
+            if step < 0
+            else "the causal mask hides the diagonal, so that the first "
+            "token has nothing to attend",
+            "torch.ones(n, n).tril() may be attended, diagonal included",
+        )
+        return
 
 
 def _projections(seen: Footprints, axis: int) -> list[list[int]]:

@@ -29,7 +29,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
     tables = {
         name: value
         for name, value in subject.module.named_parameters()
-        if value.requires_grad and value.numel() and value.ndim <= 2
+        if value.requires_grad and value.numel() and 1 <= value.ndim <= 2
     }
     for name, table in tables.items():
         for count in windows:

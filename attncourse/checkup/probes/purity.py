@@ -23,6 +23,7 @@ def probe(subject: Subject) -> Iterator[Finding]:
     torch.manual_seed(1)
     with torch.no_grad():
         one = [value.clone() for value in flat(module(*args, **names))]
+    yield from _settings(subject)
     for key, value in subject.inputs.items():
         if isinstance(value, torch.Tensor) and not same(value, given[key]):
             gap = (value.double() - given[key].double()).abs().max()
@@ -65,3 +66,34 @@ def probe(subject: Subject) -> Iterator[Finding]:
         "mode; otherwise something random or stored is at work",
         "pass training=self.training, or use nn.Dropout",
     )
+
+
+def _settings(subject: Subject) -> Iterator[Finding]:
+    """What a call changes for everybody: seed, mode, default type."""
+    module = subject.copied()
+    states = []
+    for seed in (1, 2):
+        args, names = split(clones(subject.inputs))
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            module(*args, **names)
+        states.append(torch.random.get_rng_state())
+    if torch.equal(*states):
+        yield Finding(
+            "error",
+            NAME,
+            "a call seeds torch's random numbers: after it they go on alike, "
+            "whatever the seed was",
+            "every dropout mask and every shuffle after the call repeats",
+            "use a torch.Generator of its own",
+        )
+    woken = [name for name, m in module.named_modules() if m.training]
+    if woken and module is not subject.module:
+        yield Finding(
+            "error",
+            NAME,
+            f"a call puts {woken[0] or 'the module'} into training mode",
+            "dropout and batch norms then work as in training, in "
+            "evaluation, too",
+            "leave train() and eval() to the caller",
+        )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from attncourse.checkup.finding import Finding
+from attncourse.checkup.finding import Finding, Grade
 from attncourse.checkup.subject import Subject
 from attncourse.checkup.trace import Normalisation
 
@@ -13,8 +13,9 @@ USUAL = 1.0  # spread of scaled scores of numbers with variance one
 def probe(subject: Subject) -> Iterator[Finding]:
     """Judge the scores of every softmax over dot products."""
     gated = any(
-        value.numel() and not value.any() and not name.endswith("bias")
+        value.numel() == 1 or (value.numel() and not value.any())
         for name, value in subject.module.named_parameters()
+        if not name.endswith("bias")
     )
     for event in subject.exact.base_trace.normalisations:
         product = event.product
@@ -52,15 +53,17 @@ def _judge(event: Normalisation, width: int, gated: bool) -> Finding:
             "for the width of one)",
             "divide by the root of the width of one head",
         )
+    grade: Grade = "error" if spread > USUAL else "warning"
     return Finding(
-        "error" if spread > USUAL and not gated else "warning",
+        "note" if gated else grade,
         NAME,
         seen,
         "the spread of a dot product grows with the root of the width, and "
         f"beyond {USUAL:.0f} the softmax hardens: a few keys get all the "
         "weight, and hardly any gradient is left",
         "divide the scores by the root of the width, or normalise queries "
-        "and keys",
+        "and keys"
+        + ("; nothing, if a gate on the result is meant to" if gated else ""),
     )
 
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from attncourse.checkup.finding import Finding
 from attncourse.checkup.subject import Inputs, Subject
 from attncourse.checkup.trace import flat
@@ -131,18 +133,20 @@ def _pooled(subject: Subject) -> Iterator[Finding]:
         return
     height, width = subject.first.shape[2:]
     side = max(height, width)
-    shapes = []
+    shapes: list[Tensor | None] = []
     for size in ((side, side), (side, 2 * side), (2 * side, side)):
         sizes = {(2, height): size[0], (3, width): size[1]}
         try:
             shapes.append(flat(subject.run(subject.with_sizes(sizes)))[0])
         except Exception:
-            return
+            shapes.append(None)
+    if shapes[0] is None:
+        return
     if tuple(shapes[0].shape[2:]) != (1, 1):
         return
     turned = "twice as wide", "twice as high"
     for made, told in zip(shapes[1:], turned, strict=True):
-        if tuple(made.shape[2:]) != (1, 1):
+        if made is not None and tuple(made.shape[2:]) != (1, 1):
             yield Finding(
                 "error",
                 NAME,
