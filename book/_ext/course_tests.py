@@ -106,6 +106,51 @@ def digest(name: str) -> str:
     return code_digest(next(own))
 
 
+class Recall(Recorded):
+    """How many bugs the checkup finds, and its alarms on right layers."""
+
+    name_of_record = "checkup"
+
+    def lines(self, record: dict[str, Any]) -> list[str]:
+        versions = ", ".join(
+            f"{name} {number}" for name, number in record["versions"].items()
+        )
+        rows = [
+            f"Measured on {record['date'][:10]} with {versions}.",
+            "",
+            "| Bugs | Number | Found | Found if the kind is stated |",
+            "|:--|--:|--:|--:|",
+        ]
+        for name, title in BUGS.items():
+            found = record["recall"][name]
+            stated = found.get("found_with_kind", "")
+            rows.append(
+                f"| {title} | {found['bugs']} | {found['found']} | {stated} |"
+            )
+        rows += [
+            "",
+            "| Right layers of | Layers | Calls | Errors and warnings |",
+            "|:--|--:|--:|--:|",
+        ]
+        for name, found in record["precision"].items():
+            rows.append(
+                f"| {name} | {found['layers']} | {found['calls']} "
+                f"| {len(found['alarms'])} |"
+            )
+        for found in record["precision"].values():
+            kinds = dict.fromkeys(alarm[:120] for alarm in found["alarms"])
+            rows += ["", *(f"* {alarm}" for alarm in kinds)]
+        return rows
+
+
+BUGS = {
+    "museum": "the bug museum, as its lesson examines them",
+    "ten": "ten of public threads that the first checkup passed",
+    "tuning": "half A, looked at while the checkup was written",
+    "kept": "half B, kept apart and measured afterwards",
+}
+
+
 class Survivors(Recorded):
     """For each reason to survive, a table of the mutants that have it."""
 
@@ -137,4 +182,5 @@ def code(text: str) -> str:
 def setup(app: Sphinx) -> None:
     app.add_directive("coverage", Coverage)
     app.add_directive("mutants", Mutants)
+    app.add_directive("recall", Recall)
     app.add_directive("survivors", Survivors)
