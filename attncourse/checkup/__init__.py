@@ -9,8 +9,7 @@ returns a `Report`; of a network it examines the attention layers.
 
 from attncourse.checkup.driver import checkup
 from attncourse.checkup.finding import Finding, Report
-from attncourse.checkup.kinds import KINDS
 from attncourse.checkup.testing import assert_healthy
 from attncourse.checkup.watching import watch
 
-__all__ = ["KINDS", "Finding", "Report", "assert_healthy", "checkup", "watch"]
+__all__ = ["Finding", "Report", "assert_healthy", "checkup", "watch"]

@@ -131,9 +131,9 @@ def checkup(
         A tensor, a tuple of positional inputs, or a dictionary of inputs by
         name. At least two samples show more than one.
     kind
-        What the module claims to be, one of ``kinds.KINDS`` such as
-        ``"window"``. None infers it from what the module does, and a note
-        says what was inferred.
+        What the module claims to be, such as ``"window"``; the command's
+        ``--help`` lists all kinds. None infers it from what the module does,
+        and a note says what was inferred.
     batch_axis
         Axis of the batch; None takes 1 where the module has
         ``batch_first=False`` and 0 elsewhere. A dictionary gives each input
