@@ -38,7 +38,7 @@ test: lint
 	$(BIN)/python book/_ext/course_execution.py
 	$(BIN)/python -m pytest -n 2 tests -m "$(NOT_SITE)"
 	@$(MAKE) --no-print-directory book
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests -m "site or browser"
+	$(BIN)/python -m pytest -n 2 tests -m "site or browser"
 
 lab: $(STAMP)
 	@$(BIN)/python book/_ext/course_workspace.py
