@@ -421,10 +421,8 @@ class All(Statement):
 
 
 def typeset(text: str) -> str:
-    """Minus signs, and spaces that do not break."""
-    return text.replace(" ", "\N{NO-BREAK SPACE}").replace(
-        "-", "\N{MINUS SIGN}"
-    )
+    """Minus signs; no special spaces, which Jupyter shows as `\\xa0`."""
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _values(record: Record, variant: str, metric: str) -> np.ndarray:

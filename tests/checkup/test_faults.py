@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from attncourse.__main__ import main
-from attncourse.checkup import KINDS, assert_healthy, checkup, watch
+from attncourse.checkup import assert_healthy, checkup, watch
+from attncourse.checkup.kinds import KINDS
 from tests.checkup.wrong import Attention
 
 pytestmark = pytest.mark.usefixtures("as_shipped")

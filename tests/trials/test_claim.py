@@ -106,8 +106,7 @@ def test_a_claim_is_registered_by_its_file(tiny):
     found = verdict("tiny-example", tiny)
     assert (found.word, found.statement) == ("supported", "By one.")
     assert (found.margin, found.interval) == (1.0, (4.0, 4.0, 4.0))
-    space = "\N{NO-BREAK SPACE}"
-    assert found.effect == space.join(["+4.000", "(+4.000", "to", "+4.000)"])
+    assert found.effect == "+4.000 (+4.000 to +4.000)"
 
 
 def test_a_draft_without_a_record_is_no_obstacle(tiny):
