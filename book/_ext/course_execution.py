@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def key(lesson: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+@cache
 def without_magics(code: str) -> str:
     """Code as Python can parse it."""
     lines = code.splitlines()

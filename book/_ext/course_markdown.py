@@ -45,8 +45,10 @@ def parser() -> MarkdownIt:
     return create_md_parser(config, RendererHTML)
 
 
-def parse(text: str) -> list[Token]:
-    return parser().parse(text)
+@cache
+def parse(text: str) -> tuple[Token, ...]:
+    """Tokens of a text, to be read and not changed: they are kept."""
+    return tuple(parser().parse(text))
 
 
 def directive(token: Token) -> Directive | None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import zipfile
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ def plain(text: str, around: Surroundings) -> str:
 
 
 def blocks(
-    tokens: list[Token],
+    tokens: Sequence[Token],
 ) -> Iterator[tuple[Token, list[Token], int, int]]:
     """Each block of the text itself, with its tokens and its lines."""
     opened: Token | None = None

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import deform_conv2d
 
 from attncourse.exercises.exercise import Mistake, exercise
 from attncourse.exercises.probes import (
@@ -423,6 +422,8 @@ OFFSETS_WRONG = (
 )
 def offsets(answer: Any) -> None:
     """Judge `answer(down, right, height, width)`."""
+    from torchvision.ops import deform_conv2d  # takes seconds, used only here
+
     height, width = 5, 7
     down, right = (float(n) for n in torch.randperm(3)[:2] + 1)
     size = (down, right, height, width)
@@ -430,6 +431,8 @@ def offsets(answer: Any) -> None:
     refuse(yours, OFFSETS_WRONG, *size)
     pairs = yours.view(1, 9, 2, 5, 7)
     target = offsets_solution(*size)
+    from torchvision.ops import deform_conv2d  # seconds; only this task needs it
+
     image, weight = torch.rand(1, 1, height, width), torch.rand(1, 1, 3, 3)
     if not pairs[:, 1:].any() or close(
         pairs[:, 4], target.view_as(pairs)[:, 4]
