@@ -1,5 +1,6 @@
 """The page of the claims on trial, from their files and records."""
 
+import inspect
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,8 @@ class Claims(SphinxDirective):
         for name in claims():
             self.env.note_dependency(str(claim_file(name)))
             self.env.note_dependency(str(results_folder() / f"{name}.json"))
+        for worded in (Claim, Price, Finding, effects):
+            self.env.note_dependency(inspect.getfile(worded))
         return self.show()
 
     def show(self) -> list[nodes.Node]:

@@ -29,7 +29,7 @@ WHOLE = {
 SCREENSHOTS = execution.ROOT / "_build" / "screenshots"
 SETTINGS = {"windowingMode": "none"}  # so that every cell is drawn
 MINUTES = 4
-RAW = re.compile(r"\{[\w:]+\}`|:::|^\([\w-]{2,}\)=$", re.MULTILINE)
+RAW = re.compile(r"\{[\w:]+\}`|:::|^\([a-z0-9-]{4,}\)=$", re.MULTILINE)
 """A role, a directive or a target that stands as it was written."""
 
 
