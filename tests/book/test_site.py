@@ -345,7 +345,11 @@ def test_every_claim_has_a_section_with_its_figure() -> None:
     for name in trials.claims():
         case, record = trials.claim(name), trials.load(name)
         section = page.find("section", id=name)
-        text = " ".join(section.get_text().replace("’", "'").split())
+        text = " ".join(
+            section.get_text()
+            .replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+            .split()
+        )
         found = case.find(record)
         assert found.word.capitalize() + ". " in text
         assert ("Price. " in text) == (found.word == "not settled")
