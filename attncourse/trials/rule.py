@@ -246,8 +246,8 @@ def seeds_needed(
     """Fewest seeds whose interval would be narrow enough, or None.
 
     Narrow enough is a half-width that leaves out what is `distance` away
-    from the true mean in ``CHANCE`` of all trials. From a pilot's table and
-    the margin it is the number of seeds that a trial is given beforehand.
+    from the true mean in ``CHANCE`` of all trials. The number that a pilot
+    gives its trial is that of ``pilots.seeds_for``.
     """
     for seeds in range(3, MOST_SEEDS + 1):
         if half_width(table, seeds, level=level, chance=CHANCE) < distance:
